@@ -1,0 +1,16 @@
+// The memory of a recurrent layer.
+#pragma once
+
+#include <torch/types.h>
+
+namespace nowcell {
+
+/// What a layer carries from one time step to the next; undefined tensors mean zeros.
+struct State {
+    torch::Tensor h;  ///< (B,F,H,W) hidden state
+    torch::Tensor c;  ///< (B,F,H,W) cell state
+
+    bool defined() const { return h.defined(); }
+};
+
+}  // namespace nowcell
