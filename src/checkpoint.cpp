@@ -1,0 +1,93 @@
+#include "src/checkpoint.h"
+
+#include "src/error.h"
+#include "src/files.h"
+#include "src/safetensors.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+
+namespace nowcell {
+namespace {
+
+constexpr int kFormat = 1;
+const std::string kModelPrefix = "model.";
+
+std::map<std::string, torch::Tensor> state_of(const torch::nn::Module& model) {
+    std::map<std::string, torch::Tensor> state;
+    for (const auto& entry : model.named_parameters()) state[kModelPrefix + entry.key()] = entry.value();
+    for (const auto& entry : model.named_buffers()) state[kModelPrefix + entry.key()] = entry.value();
+    return state;
+}
+
+std::string shape_text(const torch::Tensor& tensor) { return fmt::format("[{}]", fmt::join(tensor.sizes(), ",")); }
+
+}  // namespace
+
+void Checkpoint::put_model(const torch::nn::Module& model) {
+    for (const auto& [name, value] : state_of(model)) {
+        tensors[name] = value.detach().to(at::kCPU, /*non_blocking=*/false, /*copy=*/true).contiguous();
+    }
+}
+
+void Checkpoint::get_model(torch::nn::Module& model) const {
+    const std::map<std::string, torch::Tensor> state = state_of(model);
+    std::string wrong;
+    for (const auto& [name, value] : state) {
+        const auto found = tensors.find(name);
+        if (found == tensors.end()) {
+            wrong += "\nmissing " + name + " " + shape_text(value);
+        } else if (found->second.sizes() != value.sizes()) {
+            wrong += fmt::format("\n{}: checkpoint {}, model {}", name, shape_text(found->second), shape_text(value));
+        }
+    }
+    for (const auto& [name, value] : tensors) {
+        if (name.rfind(kModelPrefix, 0) == 0 && state.count(name) == 0) wrong += "\nunexpected " + name;
+    }
+    if (!wrong.empty()) throw Error(ExitCode::model, "the checkpoint does not fit the network" + wrong);
+    const c10::NoGradGuard no_grad;
+    for (const auto& [name, value] : state) torch::Tensor(value).copy_(tensors.at(name));
+}
+
+void Checkpoint::put_json(const std::string& section, const nlohmann::json& value) { sections[section] = value.dump(); }
+
+nlohmann::json Checkpoint::get_json(const std::string& section) const {
+    const auto found = sections.find(section);
+    const nlohmann::json value =
+        found == sections.end() ? nlohmann::json() : nlohmann::json::parse(found->second, nullptr, false);
+    if (value.is_null() || value.is_discarded()) {
+        throw Error(ExitCode::model, fmt::format("the checkpoint has no section \"{}\"", section));
+    }
+    return value;
+}
+
+void Checkpoint::save(const std::string& path) const {
+    SafeTensors content{tensors, sections};
+    content.metadata["format"] = fmt::format(R"({{"name":"nowcell","version":{}}})", kFormat);
+    write_atomically(path, to_safetensors(content));
+}
+
+Checkpoint Checkpoint::load(const std::string& path) {
+    if (!std::filesystem::is_regular_file(path)) {
+        throw Error(ExitCode::model, fmt::format("no checkpoint at {}", path), "", similar_file(path));
+    }
+    SafeTensors content = read_safetensors(path);
+    Checkpoint checkpoint{std::move(content.tensors), std::move(content.metadata)};
+    if (checkpoint.sections.count("format") == 0 || checkpoint.sections.count("hash") == 0) {
+        throw Error(ExitCode::model, fmt::format("{} is a safetensors file, but not a nowcell checkpoint", path), "",
+                    "name a run directory or a file of its checkpoints/");
+    }
+    const int version = checkpoint.get_json("format").value("version", 0);
+    if (version > kFormat) {
+        throw Error(ExitCode::model,
+                    fmt::format("{} has format {}, this program reads up to {}", path, version, kFormat), "",
+                    "use the nowcell that wrote it, or a newer one");
+    }
+    return checkpoint;
+}
+
+}  // namespace nowcell

@@ -1,0 +1,85 @@
+// Configuration: a table of known keys, TOML files checked against it, and typed look-ups.
+// Free of LibTorch, so that `--help` and config errors start no engine.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace nowcell {
+
+/// What a key holds. A `duration` is "90s", "6m", "2h30m" or a number of seconds, read as seconds; a relative `path`
+/// counts from the folder of the file that names it.
+enum class KeyType { boolean, integer, number, text, path, duration, numbers, texts };
+
+/// One documented key. Arrays of tables are written with "[]": "model.layers[].filters".
+struct Key {
+    std::string name;
+    KeyType type;
+    std::string fallback;  ///< TOML text of the default; empty: optional without a default
+    std::string help;      ///< one line, with unit and range
+    double min = -std::numeric_limits<double>::infinity();
+    double max = std::numeric_limits<double>::infinity();
+    std::vector<std::string> choices = {};  ///< allowed texts, of each element for `texts`
+    std::vector<std::string> aliases = {};  ///< other tools' names: never accepted, only suggested from
+    bool required = false;
+};
+
+/// Every key of the program, in the order `config show` prints them.
+/// Collected from the folders that own them in src/surface.cpp.
+const std::vector<Key>& all_keys();
+
+/// A resolved configuration: every key has a value of its type, or is unset when it has no default.
+/// Look-ups throw Error(internal) for a name without a value.
+class Config {
+ public:
+    using Value = std::variant<bool, std::int64_t, double, std::string, std::vector<double>, std::vector<std::string>>;
+
+    /// Reads `file`, then applies `overrides` ("key=value", the value as TOML or a bare word).
+    /// Throws Error(usage) listing all problems, each with line, column and caret.
+    static Config load(const std::string& file, const std::vector<std::string>& overrides);
+
+    /// The same from text; `name` stands for the file in messages, relative paths are left as they are.
+    static Config parse(const std::string& text, const std::string& name,
+                        const std::vector<std::string>& overrides = {});
+
+    bool has(const std::string& key) const;  ///< set, or has a default
+    bool boolean(const std::string& key) const;
+    std::int64_t integer(const std::string& key) const;
+    double number(const std::string& key) const;  ///< also durations, in seconds
+    std::string text(const std::string& key) const;
+    std::vector<double> numbers(const std::string& key) const;
+    std::vector<std::string> texts(const std::string& key) const;
+
+    /// Number of tables in an array of tables such as "model.layers".
+    std::size_t size(const std::string& array) const;
+
+    /// Where a value came from: "FILE:LINE:COL" with source line and caret, "--set ..." or "default".
+    std::string where(const std::string& key) const;
+
+    /// Reusable TOML text of every key with a value; where each came from as trailing comments when asked.
+    std::string toml(bool origins = false) const;
+
+ private:
+    friend class ConfigReader;
+    struct Entry {
+        Value value;
+        std::string where;
+    };
+
+    const Entry& entry(const std::string& key) const;
+
+    std::map<std::string, Entry> entries_;
+    std::map<std::string, std::size_t> sizes_;
+};
+
+/// "model.layers[2].filters" -> "model.layers[].filters".
+std::string generic_name(const std::string& key);
+
+/// Seconds of "90s", "6m", "2h30m" or "12.5"; negative when the text is none of these.
+double parse_duration(const std::string& text);
+
+}  // namespace nowcell

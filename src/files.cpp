@@ -1,0 +1,157 @@
+#include "src/files.h"
+
+#include "src/error.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+#include <vector>
+
+namespace nowcell {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string folder_of(const std::string& path) {
+    const fs::path parent = fs::path(path).parent_path();
+    return parent.empty() ? "." : parent.string();
+}
+
+[[noreturn]] void fail_to_write(const std::string& path, const std::string& why) {
+    const long long free = free_bytes(folder_of(path));
+    const std::string room = free < 0 ? "" : fmt::format(" ({:.1f} MB free)", static_cast<double>(free) / 1e6);
+    throw Error(ExitCode::output, fmt::format("cannot write {}: {}{}", path, why, room), "",
+                "free some space or choose another place with --output");
+}
+
+// A file descriptor that closes itself; only used where close() cannot lose data, that is after fsync.
+struct Descriptor {
+    explicit Descriptor(int number) : value(number) {}
+    ~Descriptor() {
+        if (value >= 0) ::close(value);
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    int value;
+};
+
+void sync(const std::string& target, const std::string& path, int flags) {
+    const Descriptor file(::open(target.c_str(), flags | O_CLOEXEC));
+    if (file.value < 0 || ::fsync(file.value) != 0) fail_to_write(path, std::strerror(errno));
+}
+
+void write_all(const std::string& target, const std::string& bytes) {
+    const Descriptor file(::open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    if (file.value < 0) throw std::system_error(errno, std::generic_category());
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+        const ssize_t wrote = ::write(file.value, bytes.data() + done, bytes.size() - done);
+        if (wrote < 0 && errno == EINTR) continue;
+        if (wrote < 0) throw std::system_error(errno, std::generic_category());
+        done += static_cast<std::size_t>(wrote);
+    }
+}
+
+// Removes the temporary file unless it has been renamed away.
+struct Temporary {
+    explicit Temporary(std::string name) : path(std::move(name)) {}
+    ~Temporary() {
+        if (!kept) ::unlink(path.c_str());
+    }
+    Temporary(const Temporary&) = delete;
+    Temporary& operator=(const Temporary&) = delete;
+    std::string path;
+    bool kept = false;
+};
+
+}  // namespace
+
+void write_atomically(const std::string& path, const std::function<void(const std::string&)>& write) {
+    Temporary temporary(fmt::format("{}.tmp.{}", path, ::getpid()));
+    try {
+        write(temporary.path);
+    } catch (const std::system_error& error) {
+        fail_to_write(path, error.code().message());
+    }
+    sync(temporary.path, path, O_RDONLY);
+    if (::rename(temporary.path.c_str(), path.c_str()) != 0) fail_to_write(path, std::strerror(errno));
+    temporary.kept = true;
+    sync(folder_of(path), path, O_RDONLY | O_DIRECTORY);
+}
+
+void write_atomically(const std::string& path, const std::string& bytes) {
+    write_atomically(path, [&](const std::string& temporary) { write_all(temporary, bytes); });
+}
+
+void check_writable(const std::string& path, bool force) {
+    if (fs::exists(path) && !force) {
+        throw Error(ExitCode::output, fmt::format("{} exists", path), "",
+                    "choose another name, or add --force to replace it");
+    }
+    fs::path folder = fs::absolute(path).parent_path();
+    while (!fs::exists(folder) && folder.has_relative_path()) folder = folder.parent_path();
+    if (!fs::is_directory(folder)) {
+        throw Error(ExitCode::output, fmt::format("cannot write {}: {} is not a folder", path, folder.string()));
+    }
+    if (::access(folder.c_str(), W_OK) != 0) {
+        throw Error(ExitCode::output, fmt::format("cannot write {}: no permission in {}", path, folder.string()), "",
+                    "choose another place with --output");
+    }
+}
+
+void make_folder(const std::string& path) {
+    std::error_code error;
+    fs::create_directories(path, error);
+    if (error) fail_to_write(path, error.message());
+}
+
+OutputFolder::OutputFolder(std::string path, const std::vector<std::string>& files, bool force)
+    : path_(std::move(path)), made_(!fs::exists(path_)) {
+    for (const std::string& name : files) check_writable(path_ + "/" + name, force);
+    make_folder(path_);
+}
+
+OutputFolder::~OutputFolder() {
+    std::error_code ignored;
+    for (const std::string& file : written_) fs::remove(file, ignored);
+    if (made_) fs::remove(path_, ignored);  // only when empty
+}
+
+std::string OutputFolder::add(const std::string& name) {
+    written_.push_back(path_ + "/" + name);
+    return written_.back();
+}
+
+std::string read_text(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    if (in && !fs::is_directory(path)) return {std::istreambuf_iterator<char>(in), {}};
+    if (fs::is_directory(path)) throw Error(ExitCode::usage, path + " is a folder, expected a file");
+    if (fs::exists(path)) throw Error(ExitCode::usage, "no permission to read " + path);
+    throw Error(ExitCode::usage, "file not found: " + path, "", similar_file(path));
+}
+
+std::string similar_file(const std::string& path) {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder_of(path), error)) {
+        names.push_back(entry.path().filename().string());
+    }
+    const std::vector<std::string> close = nearest(fs::path(path).filename().string(), names);
+    if (close.empty()) return "";
+    return fmt::format("did you mean {}?", (fs::path(path).parent_path() / close.front()).string());
+}
+
+long long free_bytes(const std::string& path) {
+    std::error_code error;
+    const fs::space_info space = fs::space(path, error);
+    return error ? -1 : static_cast<long long>(space.available);
+}
+
+}  // namespace nowcell

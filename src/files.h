@@ -1,0 +1,53 @@
+// Writing files so that they are complete or absent, and never replace what the user did not name.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace nowcell {
+
+/// Writes `path` through a temporary file beside it: `write` gets the temporary path, then fsync, rename, fsync of the
+/// folder. On any exception the temporary file is removed and an existing `path` is untouched.
+/// Throws Error(output) with path, needed and free bytes where known.
+void write_atomically(const std::string& path, const std::function<void(const std::string& temporary)>& write);
+
+/// The same for bytes in memory.
+void write_atomically(const std::string& path, const std::string& bytes);
+
+/// Refuses an output that exists, or whose folder cannot be written, before any work is done.
+/// Throws Error(output). `force` allows an existing file.
+void check_writable(const std::string& path, bool force);
+
+/// Makes a folder and its parents. Throws Error(output).
+void make_folder(const std::string& path);
+
+/// A folder that several outputs go to. Unless commit() is called, the files named by add() and a folder that was made
+/// here are removed again: a run that fails leaves nothing behind.
+class OutputFolder {
+ public:
+    /// Throws Error(output) when one of `files` exists (unless `force`) or the folder cannot be made.
+    OutputFolder(std::string path, const std::vector<std::string>& files, bool force);
+    ~OutputFolder();
+    OutputFolder(const OutputFolder&) = delete;
+    OutputFolder& operator=(const OutputFolder&) = delete;
+
+    std::string add(const std::string& name);  ///< the path of an output that is about to be written
+    void commit() { written_.clear(), made_ = false; }
+
+ private:
+    std::string path_;
+    bool made_;
+    std::vector<std::string> written_;
+};
+
+/// Text of a file. Throws Error(usage) with a similar name from the same folder as the hint.
+std::string read_text(const std::string& path);
+
+/// "did you mean FOLDER/NAME?" for a path that does not exist, or the empty string.
+std::string similar_file(const std::string& path);
+
+/// Bytes free on the file system of `path`, or -1.
+long long free_bytes(const std::string& path);
+
+}  // namespace nowcell

@@ -1,0 +1,164 @@
+#include "src/sequence_model.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+namespace nowcell {
+namespace {
+
+torch::Tensor last_frame(const torch::Tensor& frames) { return frames.narrow(1, frames.size(1) - 1, 1); }
+
+// What is subtracted from every frame that the network sees, (B,1,C,H,W); undefined: nothing.
+torch::Tensor level_of(const torch::Tensor& input, const ModelOptions& options) {
+    return options.relative ? last_frame(input) : torch::Tensor();
+}
+
+torch::Tensor lowered(const torch::Tensor& frames, const torch::Tensor& level) {
+    return level.defined() ? frames - level : frames;
+}
+
+torch::Tensor raised(const torch::Tensor& frames, const torch::Tensor& level) {
+    return level.defined() ? frames + level : frames;
+}
+
+// Taught with the true previous frame at every step; in prediction its own forecast takes that place.
+class NextFrame final : public SequenceModel {
+ public:
+    NextFrame(std::int64_t channels, const ModelOptions& options)
+        : SequenceModel(channels, options),
+          last_only_(!options.layers.back().return_sequences),
+          stack_(register_module("stack", std::make_shared<Stack>(folded_channels(), options.layers))),
+          head_(register_module(
+              "head", std::make_shared<Head>(stack_->output_channels(), folded_channels(), options, false))) {}
+
+    torch::Tensor forecast(const torch::Tensor& input, const torch::Tensor&, std::int64_t horizon) override {
+        check_frames(input, "input", channels());
+        const torch::Tensor level = level_of(input, options());
+        std::vector<State> states;
+        HeadHistory history;
+        torch::Tensor frame = last_frame(step(fold(lowered(input, level)), states, history));
+        std::vector<torch::Tensor> frames = {frame};
+        while (static_cast<std::int64_t>(frames.size()) < horizon) {
+            frame = step(frame, states, history);
+            frames.push_back(frame);
+        }
+        return raised(unfold(at::cat(frames, 1)), level);
+    }
+
+    Supervised supervised(const torch::Tensor& input, const torch::Tensor& target, const torch::Tensor&) override {
+        check_frames(input, "input", channels());
+        const torch::Tensor level = level_of(input, options());
+        std::vector<State> states;
+        HeadHistory history;
+        if (last_only_) {
+            const torch::Tensor next = unfold(step(fold(lowered(input, level)), states, history));
+            return {raised(next, level), target.narrow(1, 0, 1)};
+        }
+        const torch::Tensor all = at::cat({input, target}, 1);
+        const std::int64_t steps = all.size(1) - 1;
+        const torch::Tensor next = unfold(step(fold(lowered(all.narrow(1, 0, steps), level)), states, history));
+        return {raised(next, level), all.narrow(1, 1, steps)};
+    }
+
+ private:
+    torch::Tensor step(const torch::Tensor& frames, std::vector<State>& states, HeadHistory& history) {
+        return head_->forward(stack_->forward(frames, states), history);
+    }
+
+    bool last_only_;
+    std::shared_ptr<Stack> stack_;
+    std::shared_ptr<Head> head_;
+};
+
+// The encoder's last states become the decoder's first. The decoder sees the guides' frame of each lead time, or its
+// own previous forecast where there are none.
+class EncoderForecaster final : public SequenceModel {
+ public:
+    EncoderForecaster(std::int64_t channels, const ModelOptions& options)
+        : SequenceModel(channels, options),
+          guides_(static_cast<std::int64_t>(options.guides().size())),
+          encoder_(register_module("encoder", std::make_shared<Stack>(folded_channels(), options.layers))),
+          decoder_(register_module(
+              "decoder",
+              std::make_shared<Stack>(folded_channels() * std::max<std::int64_t>(1, guides_), options.layers))),
+          head_(register_module("head", std::make_shared<Head>(decoder_->output_channels(), folded_channels(), options,
+                                                               options.corrects()))) {}
+
+    torch::Tensor forecast(const torch::Tensor& input, const torch::Tensor& guides, std::int64_t horizon) override {
+        check_frames(input, "input", channels());
+        const torch::Tensor level = level_of(input, options());
+        const torch::Tensor known = fold(lowered(input, level));
+        std::vector<State> states;
+        encoder_->forward(known, states);
+        if (guides_ == 0) return raised(unfold(closed_loop(last_frame(known), states, horizon)), level);
+        return guided(guides, level, states, horizon);
+    }
+
+    Supervised supervised(const torch::Tensor& input, const torch::Tensor& target,
+                          const torch::Tensor& guides) override {
+        return {forecast(input, guides, target.size(1)), target};
+    }
+
+ private:
+    torch::Tensor closed_loop(torch::Tensor frame, std::vector<State>& states, std::int64_t horizon) {
+        HeadHistory history;
+        std::vector<torch::Tensor> frames;
+        while (static_cast<std::int64_t>(frames.size()) < horizon) {
+            frame = head_->forward(decoder_->forward(frame, states), history);
+            frames.push_back(frame);
+        }
+        return at::cat(frames, 1);
+    }
+
+    // All lead times in one sweep: nothing that the decoder sees depends on its own output.
+    torch::Tensor guided(const torch::Tensor& guides, const torch::Tensor& level, std::vector<State>& states,
+                         std::int64_t horizon) {
+        TORCH_CHECK_VALUE(guides.defined(), "the decoder sees ", guides_, " baselines, but none was given");
+        check_frames(guides, "guides", guides_ * channels());
+        TORCH_CHECK_VALUE(guides.size(1) == horizon, "guides have ", guides.size(1), " lead times, expected ", horizon);
+        const torch::Tensor levels = level.defined() ? level.repeat({1, 1, guides_, 1, 1}) : level;
+        HeadHistory history;
+        const torch::Tensor hidden = decoder_->forward(fold(lowered(guides, levels)), states);
+        const torch::Tensor frames = unfold(head_->forward(hidden, history));
+        return options().corrects() ? frames + guides.narrow(2, 0, channels()) : raised(frames, level);
+    }
+
+    std::int64_t guides_;
+    std::shared_ptr<Stack> encoder_;
+    std::shared_ptr<Stack> decoder_;
+    std::shared_ptr<Head> head_;
+};
+
+}  // namespace
+
+SequenceModel::SequenceModel(std::int64_t channels, ModelOptions options)
+    : channels_(channels), options_(std::move(options)) {}
+
+std::int64_t SequenceModel::parameter_count() const {
+    std::int64_t count = 0;
+    for (const torch::Tensor& parameter : parameters()) count += parameter.numel();
+    return count;
+}
+
+torch::Tensor SequenceModel::fold(const torch::Tensor& frames) const {
+    return options_.patch == 1 ? frames : at::pixel_unshuffle(frames, options_.patch);
+}
+
+torch::Tensor SequenceModel::unfold(const torch::Tensor& frames) const {
+    return options_.patch == 1 ? frames : at::pixel_shuffle(frames, options_.patch);
+}
+
+void SequenceModel::check_frames(const torch::Tensor& frames, const char* what, std::int64_t channels) const {
+    TORCH_CHECK_VALUE(frames.dim() == 5, what, " must be (B,T,C,H,W), got ", frames.dim(), " dimensions");
+    TORCH_CHECK_VALUE(frames.size(2) == channels, what, " has ", frames.size(2), " channels, expected ", channels);
+    TORCH_CHECK_VALUE(frames.size(3) % options_.patch == 0 && frames.size(4) % options_.patch == 0, what, " frames of ",
+                      frames.size(3), "x", frames.size(4), " are no multiple of model.patch = ", options_.patch);
+}
+
+std::shared_ptr<SequenceModel> make_sequence_model(std::int64_t channels, const ModelOptions& options) {
+    if (options.strategy == "next-frame") return std::make_shared<NextFrame>(channels, options);
+    return std::make_shared<EncoderForecaster>(channels, options);
+}
+
+}  // namespace nowcell

@@ -1,0 +1,52 @@
+// The network of a configuration: past frames in, the next frames out, all in model units.
+#pragma once
+
+#include "src/head.h"
+#include "src/stack.h"
+
+#include <memory>
+#include <string>
+
+namespace nowcell {
+
+/// What a loss compares; both (B,T,C,H,W), T as the strategy teaches.
+struct Supervised {
+    torch::Tensor prediction;
+    torch::Tensor target;
+};
+
+/// A stack of recurrent layers with a head, and a strategy for using it.
+class SequenceModel : public torch::nn::Module {
+ public:
+    SequenceModel(std::int64_t channels, ModelOptions options);
+
+    /// Closed loop: no frame after the input is seen.
+    /// input: (B,T_in,C,H,W), T_in >= 1. guides: (B,horizon,G C,H,W), the frames of the options().guides() baselines
+    /// one behind the other along the channels; undefined when there are none. Returns (B,horizon,C,H,W). H and W must
+    /// be multiples of options().patch. Throws c10::ValueError on shapes that do not fit.
+    virtual torch::Tensor forecast(const torch::Tensor& input, const torch::Tensor& guides, std::int64_t horizon) = 0;
+
+    /// What training compares; target: (B,T_out,C,H,W), the frames after the input.
+    virtual Supervised supervised(const torch::Tensor& input, const torch::Tensor& target,
+                                  const torch::Tensor& guides) = 0;
+
+    const ModelOptions& options() const { return options_; }
+    std::int64_t channels() const { return channels_; }
+    std::int64_t parameter_count() const;
+
+ protected:
+    torch::Tensor fold(const torch::Tensor& frames) const;    ///< (B,T,C,H,W) -> (B,T,C p p,H/p,W/p)
+    torch::Tensor unfold(const torch::Tensor& frames) const;  ///< the inverse
+    void check_frames(const torch::Tensor& frames, const char* what, std::int64_t channels) const;
+
+    std::int64_t folded_channels() const { return channels_ * options_.patch * options_.patch; }
+
+ private:
+    std::int64_t channels_;
+    ModelOptions options_;
+};
+
+/// Builds the network that the options describe. channels: C of the data.
+std::shared_ptr<SequenceModel> make_sequence_model(std::int64_t channels, const ModelOptions& options);
+
+}  // namespace nowcell

@@ -1,0 +1,78 @@
+#include "src/verb.h"
+
+#include "src/error.h"
+
+namespace nowcell {
+
+Flag output_flag(const std::string& help) {
+    return {.name = "--output", .value = "PATH", .help = help, .aliases = {"-o", "--out"}};
+}
+
+Flag report_flag() {
+    Flag flag = output_flag("write the text to a file");
+    flag.report = true;
+    return flag;
+}
+
+Flag threads_flag() {
+    return {.name = "--threads",
+            .type = FlagType::integer,
+            .value = "N",
+            .help = "CPU threads; default: the cores this process may use",
+            .min = 1};
+}
+
+Flag device_flag() {
+    return {.name = "--device", .value = "DEVICE", .help = "auto | cpu | cuda[:N]", .fallback = "auto"};
+}
+
+Flag json_flag() {
+    return {
+        .name = "--json", .value = "FILE|-", .help = "write the report as JSON to a file or to stdout", .report = true};
+}
+
+Flag force_flag() {
+    return {.name = "--force", .type = FlagType::none, .value = "", .help = "replace outputs that exist"};
+}
+
+Flag config_flag() {
+    return {.name = "--config", .value = "FILE", .help = "configuration file (TOML)", .aliases = {"-c"}};
+}
+
+Flag set_flag() {
+    return {.name = "--set",
+            .value = "KEY=VALUE",
+            .help = "override one key of the configuration; repeatable",
+            .repeated = true};
+}
+
+const Verb* find_verb(const std::string& name) {
+    for (const Verb& verb : all_verbs()) {
+        if (verb.name == name) return &verb;
+    }
+    return nullptr;
+}
+
+std::string Request::text(const std::string& name, const std::string& fallback) const {
+    const auto found = values.find(name);
+    return found == values.end() ? fallback : found->second.back();
+}
+
+std::int64_t Request::integer(const std::string& name, std::int64_t fallback) const {
+    return has(name) ? std::stoll(text(name)) : fallback;
+}
+
+std::vector<std::string> Request::all(const std::string& name) const {
+    const auto found = values.find(name);
+    return found == values.end() ? std::vector<std::string>{} : found->second;
+}
+
+Config Request::config() const {
+    std::vector<std::string> overrides = all("--set");
+    for (const Flag& flag : find_verb(verb)->flags) {
+        if (!flag.key.empty() && has(flag.name)) overrides.push_back(flag.key + "=" + text(flag.name));
+    }
+    return has("--config") ? Config::load(text("--config"), overrides) : Config::parse("", "command line", overrides);
+}
+
+}  // namespace nowcell

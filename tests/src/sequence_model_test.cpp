@@ -1,0 +1,180 @@
+#include "src/sequence_model.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include "tests/support/catch.h"
+
+using nowcell::ModelOptions;
+
+namespace {
+
+ModelOptions options(const std::string& strategy, const std::string& head = "conv2d", std::int64_t patch = 1) {
+    ModelOptions made;
+    made.strategy = strategy;
+    made.head = head;
+    made.patch = patch;
+    made.layers = {{4, 3, true, 1.0}, {3, 3, true, 1.0}};
+    return made;
+}
+
+torch::Tensor frames(std::int64_t steps, std::int64_t channels = 1) {
+    at::manual_seed(11);
+    return at::rand({2, steps, channels, 8, 6});
+}
+
+// Largest change of outputs at or before t when everything after t is replaced.
+double leak(nowcell::SequenceModel& model, const torch::Tensor& input, const torch::Tensor& target, std::int64_t t) {
+    torch::Tensor changed = at::cat({input, target}, 1);
+    const torch::Tensor later = changed.narrow(1, t + 1, changed.size(1) - t - 1);
+    later.copy_(at::rand_like(later) * 5.0 - 2.0);
+    const auto before = model.supervised(input, target, {}).prediction;
+    const auto after =
+        model.supervised(changed.narrow(1, 0, input.size(1)), changed.narrow(1, input.size(1), target.size(1)), {})
+            .prediction;
+    return (before.narrow(1, 0, t + 1) - after.narrow(1, 0, t + 1)).abs().max().item<double>();
+}
+
+}  // namespace
+
+TEST_CASE("every strategy and head gives the asked horizon") {
+    const c10::NoGradGuard no_grad;
+    for (const char* strategy : {"next-frame", "encoder-forecaster"}) {
+        for (const char* head : {"conv2d", "conv3d"}) {
+            for (const std::int64_t patch : {1, 2}) {
+                INFO(strategy << " " << head << " patch " << patch);
+                auto model = nowcell::make_sequence_model(3, options(strategy, head, patch));
+                for (const std::int64_t horizon : {1, 4}) {
+                    const torch::Tensor forecast = model->forecast(frames(5, 3), {}, horizon);
+                    CHECK(forecast.sizes() == std::vector<std::int64_t>({2, horizon, 3, 8, 6}));
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("no output sees a later frame") {
+    const c10::NoGradGuard no_grad;
+    for (const char* head : {"conv2d", "conv3d"}) {
+        auto model = nowcell::make_sequence_model(1, options("next-frame", head));
+        for (const std::int64_t t : {0, 3, 5}) CHECK(leak(*model, frames(4), frames(4), t) == 0.0);
+    }
+    auto direct = nowcell::make_sequence_model(1, options("encoder-forecaster"));
+    const torch::Tensor input = frames(4);
+    const auto a = direct->supervised(input, at::zeros({2, 3, 1, 8, 6}), {});
+    const auto b = direct->supervised(input, at::ones({2, 3, 1, 8, 6}), {});
+    CHECK(at::equal(a.prediction, b.prediction));
+}
+
+TEST_CASE("teacher forcing and rollout agree on the first forecast, and the rollout feeds itself") {
+    const c10::NoGradGuard no_grad;
+    for (const char* head : {"conv2d", "conv3d"}) {
+        auto model = nowcell::make_sequence_model(1, options("next-frame", head));
+        const torch::Tensor input = frames(5);
+        const torch::Tensor rolled = model->forecast(input, {}, 3);
+        // The rolled-out frames, given back as if they were the truth, must be forecast again.
+        const auto taught = model->supervised(input, rolled, {});
+        CHECK(at::allclose(taught.prediction.narrow(1, 4, 3), rolled, 1e-5, 1e-6));
+        CHECK(taught.target.size(1) == 7);
+    }
+}
+
+TEST_CASE("a longer horizon begins with the shorter one") {
+    const c10::NoGradGuard no_grad;
+    for (const char* strategy : {"next-frame", "encoder-forecaster"}) {
+        auto model = nowcell::make_sequence_model(1, options(strategy, "conv3d"));
+        const torch::Tensor input = frames(3);
+        CHECK(at::equal(model->forecast(input, {}, 6).narrow(1, 0, 2), model->forecast(input, {}, 2)));
+    }
+}
+
+TEST_CASE("a new network that corrects a baseline forecasts the baseline exactly") {
+    const c10::NoGradGuard no_grad;
+    for (const char* head : {"conv2d", "conv3d"}) {
+        ModelOptions correcting = options("encoder-forecaster", head, 2);
+        correcting.residual_on = "persistence";
+        auto model = nowcell::make_sequence_model(1, correcting);
+        at::manual_seed(2);
+        const torch::Tensor baseline = at::rand({2, 4, 1, 8, 6});
+        CHECK(at::equal(model->forecast(frames(3), baseline, 4), baseline));
+        CHECK_THROWS_AS(model->forecast(frames(3), {}, 4), c10::ValueError);
+        CHECK_THROWS_AS(model->forecast(frames(3), baseline, 5), c10::ValueError);
+    }
+}
+
+TEST_CASE("a relative network follows the level of its input") {
+    const c10::NoGradGuard no_grad;
+    for (const char* strategy : {"next-frame", "encoder-forecaster"}) {
+        ModelOptions relative = options(strategy);
+        relative.relative = true;
+        auto model = nowcell::make_sequence_model(1, relative);
+        const torch::Tensor forecast = model->forecast(frames(4), {}, 3);
+        CHECK(at::allclose(model->forecast(frames(4) + 7.0, {}, 3), forecast + 7.0, 1e-4, 1e-4));
+        const auto taught = model->supervised(frames(4), frames(2), {});
+        CHECK(at::allclose(taught.prediction.narrow(1, taught.prediction.size(1) - 2, 1),
+                           strategy == std::string("next-frame") ? model->forecast(frames(4), {}, 1)
+                                                                 : taught.prediction.narrow(1, 0, 1),
+                           1e-5, 1e-6));
+    }
+}
+
+TEST_CASE("further baselines are seen but not corrected") {
+    const c10::NoGradGuard no_grad;
+    ModelOptions guided = options("encoder-forecaster");
+    guided.decoder_inputs = {"persistence", "seasonal"};
+    auto model = nowcell::make_sequence_model(1, guided);
+    at::manual_seed(3);
+    const torch::Tensor guides = at::rand({2, 4, 2, 8, 6});
+    const torch::Tensor forecast = model->forecast(frames(3), guides, 4);
+    CHECK(forecast.sizes() == std::vector<std::int64_t>({2, 4, 1, 8, 6}));
+    torch::Tensor changed = guides.clone();
+    changed.select(2, 1).select(1, 2).add_(1.0);
+    const torch::Tensor other = model->forecast(frames(3), changed, 4);
+    CHECK(at::equal(other.narrow(1, 0, 2), forecast.narrow(1, 0, 2)));
+    CHECK_FALSE(at::equal(other.select(1, 2), forecast.select(1, 2)));
+
+    guided.residual_on = "seasonal";
+    CHECK(guided.guides() == std::vector<std::string>({"seasonal", "persistence"}));
+}
+
+TEST_CASE("the last layer may return its last state only") {
+    const c10::NoGradGuard no_grad;
+    ModelOptions last = options("next-frame");
+    last.layers.back().return_sequences = false;
+    auto model = nowcell::make_sequence_model(1, last);
+    const auto pair = model->supervised(frames(4), frames(2), {});
+    CHECK(pair.prediction.size(1) == 1);
+    CHECK(at::equal(pair.target, frames(2).narrow(1, 0, 1)));
+    CHECK(at::equal(model->forecast(frames(4), {}, 3).narrow(1, 0, 1), pair.prediction));
+}
+
+TEST_CASE("every parameter gets a gradient") {
+    for (const char* strategy : {"next-frame", "encoder-forecaster"}) {
+        for (const char* head : {"conv2d", "conv3d"}) {
+            auto model = nowcell::make_sequence_model(1, options(strategy, head));
+            const auto pair = model->supervised(frames(4), frames(3), {});
+            (pair.prediction - pair.target).square().mean().backward();
+            for (const auto& entry : model->named_parameters()) {
+                INFO(strategy << " " << head << " " << entry.key());
+                REQUIRE(entry.value().grad().defined());
+                CHECK(entry.value().grad().abs().max().item<double>() > 0.0);
+            }
+        }
+    }
+}
+
+TEST_CASE("frames that a network cannot read are refused") {
+    auto model = nowcell::make_sequence_model(1, options("encoder-forecaster", "conv2d", 4));
+    CHECK_THROWS_AS(model->forecast(frames(3), {}, 1), c10::ValueError);                  // 6 is no multiple of 4
+    CHECK_THROWS_AS(model->forecast(at::rand({1, 3, 2, 8, 8}), {}, 1), c10::ValueError);  // channels
+}
+
+TEST_CASE("the sigmoid keeps forecasts between 0 and 1") {
+    const c10::NoGradGuard no_grad;
+    ModelOptions bounded = options("next-frame");
+    bounded.output_activation = "sigmoid";
+    auto model = nowcell::make_sequence_model(1, bounded);
+    const torch::Tensor forecast = model->forecast(frames(4) * 100.0, {}, 5);
+    CHECK(forecast.min().item<double>() >= 0.0);
+    CHECK(forecast.max().item<double>() <= 1.0);
+}

@@ -1,0 +1,24 @@
+// Places for tests to write, and data they may read.
+#pragma once
+
+#include <string>
+
+/// A folder that is removed with everything in it.
+class TemporaryFolder {
+ public:
+    TemporaryFolder();
+    ~TemporaryFolder();
+    TemporaryFolder(const TemporaryFolder&) = delete;
+    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+    std::string path(const std::string& name = "") const;
+
+ private:
+    std::string path_;
+};
+
+/// Path of a shared data file, or "" where it is absent: say so with WARN and return.
+std::string shared_data(const std::string& name);
+
+/// NOWCELL_TEST_SEED, or a fixed number.
+unsigned long long test_seed();

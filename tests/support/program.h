@@ -1,0 +1,19 @@
+// Runs the real program as a user would.
+#pragma once
+
+#include <string>
+#include <vector>
+
+/// What a run of the program left.
+struct Outcome {
+    int code = -1;
+    std::string out;
+    std::string err;
+    double cpu_s = 0.0;  ///< user and system time
+};
+
+/// Runs nowcell with these words in `folder`, standard input closed.
+Outcome run_nowcell(const std::vector<std::string>& words, const std::string& folder = "");
+
+/// The names in a folder, sorted; sub-folders are listed with their content.
+std::vector<std::string> tree(const std::string& folder);
