@@ -1,0 +1,194 @@
+#include "data/baseline.h"
+
+#include "data/loader.h"
+#include "src/error.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+#include <utility>
+
+namespace nowcell {
+namespace {
+
+const std::vector<std::string> kNames = {"persistence", "seasonal", "anomaly", "climatology", "optical-flow"};
+
+void check_past(const torch::Tensor& past, const Baseline& baseline, std::int64_t horizon) {
+    if (past.dim() == 5 && past.size(1) >= baseline.history() && horizon >= 1) return;
+    throw Error(ExitCode::data, fmt::format("the {} baseline needs {} past frames, got {}", baseline.name(),
+                                            baseline.history(), past.dim() == 5 ? past.size(1) : 0));
+}
+
+class Persistence : public Baseline {
+ public:
+    std::string name() const override { return "persistence"; }
+    std::int64_t history() const override { return 1; }
+    torch::Tensor forecast(const torch::Tensor& past, std::int64_t horizon) const override {
+        check_past(past, *this, horizon);
+        return past.slice(1, past.size(1) - 1).repeat({1, horizon, 1, 1, 1});
+    }
+};
+
+class Seasonal : public Baseline {
+ public:
+    explicit Seasonal(std::int64_t period) : period_(period) {}
+    std::string name() const override { return "seasonal"; }
+    std::int64_t history() const override { return period_; }
+    torch::Tensor forecast(const torch::Tensor& past, std::int64_t horizon) const override {
+        check_past(past, *this, horizon);
+        const torch::Tensor cycle = past.slice(1, past.size(1) - period_);
+        const std::int64_t cycles = (horizon + period_ - 1) / period_;
+        return cycle.repeat({1, cycles, 1, 1, 1}).slice(1, 0, horizon).contiguous();
+    }
+
+ private:
+    std::int64_t period_;
+};
+
+class Anomaly : public Baseline {
+ public:
+    Anomaly(std::int64_t period, double decay) : period_(period), decay_(decay), seasonal_(period) {}
+    std::string name() const override { return "anomaly"; }
+    std::int64_t history() const override { return period_ + 1; }
+    torch::Tensor forecast(const torch::Tensor& past, std::int64_t horizon) const override {
+        check_past(past, *this, horizon);
+        const std::int64_t last = past.size(1) - 1;
+        const torch::Tensor anomaly = past.select(1, last) - past.select(1, last - period_);
+        torch::Tensor out = seasonal_.forecast(past, horizon);
+        double weight = 1.0;
+        for (std::int64_t lead = 0; lead < horizon; ++lead) {
+            weight *= decay_;
+            out.select(1, lead).add_(anomaly, weight);
+        }
+        return out;
+    }
+
+ private:
+    std::int64_t period_;
+    double decay_;
+    Seasonal seasonal_;
+};
+
+class Climatology : public Baseline {
+ public:
+    explicit Climatology(torch::Tensor mean) : mean_(std::move(mean)) {}
+    std::string name() const override { return "climatology"; }
+    std::int64_t history() const override { return 1; }
+    torch::Tensor forecast(const torch::Tensor& past, std::int64_t horizon) const override {
+        check_past(past, *this, horizon);
+        if (mean_.sizes() != past.sizes().slice(2)) {
+            throw Error(ExitCode::data,
+                        fmt::format("the climatology is {}x{}x{} (C,H,W), the frames are {}x{}x{}", mean_.size(0),
+                                    mean_.size(1), mean_.size(2), past.size(2), past.size(3), past.size(4)),
+                        "", "forecast frames of the size that the model was trained on");
+        }
+        return mean_.to(past.options()).expand({past.size(0), horizon, -1, -1, -1}).contiguous();
+    }
+
+ private:
+    torch::Tensor mean_;
+};
+
+void check_period(const std::string& name, std::int64_t period) {
+    if (period >= 1) return;
+    throw Error(ExitCode::usage,
+                fmt::format("the {} baseline needs data.period, the steps of a cycle; got {}", name, period), "",
+                "--set data.period=24 for hourly data with a day in it");
+}
+
+// At most 64 of the windows that reach back far enough, evenly spaced.
+std::vector<Window> sample(const std::vector<Window>& windows, const WindowOptions& options) {
+    constexpr std::size_t kMost = 64;
+    std::vector<Window> fit;
+    for (const Window& window : windows) {
+        if (window.start + options.input_steps >= options.history) fit.push_back(window);
+    }
+    std::vector<Window> out;
+    const std::size_t count = std::min(kMost, fit.size());
+    for (std::size_t i = 0; i < count; ++i) out.push_back(fit[i * fit.size() / count]);
+    return out;
+}
+
+}  // namespace
+
+std::unique_ptr<Baseline> make_persistence() { return std::make_unique<Persistence>(); }
+
+std::unique_ptr<Baseline> make_seasonal(std::int64_t period) {
+    check_period("seasonal", period);
+    return std::make_unique<Seasonal>(period);
+}
+
+std::unique_ptr<Baseline> make_anomaly(std::int64_t period, double decay) {
+    check_period("anomaly", period);
+    if (!(decay >= 0 && decay <= 1)) {
+        throw Error(ExitCode::usage, fmt::format("the decay of the anomaly baseline must be 0 to 1, got {}", decay));
+    }
+    return std::make_unique<Anomaly>(period, decay);
+}
+
+std::unique_ptr<Baseline> make_climatology(torch::Tensor mean) {
+    if (!mean.defined() || mean.dim() != 3) {
+        throw Error(ExitCode::usage, "the climatology baseline needs the mean of a training part, and there is none");
+    }
+    return std::make_unique<Climatology>(std::move(mean));
+}
+
+std::unique_ptr<Baseline> make_baseline(const std::string& name, const BaselineOptions& options) {
+    if (name == "persistence") return make_persistence();
+    if (name == "seasonal") return make_seasonal(options.period);
+    if (name == "anomaly") return make_anomaly(options.period, options.decay);
+    if (name == "climatology") return make_climatology(options.climatology);
+    if (name == "optical-flow") return make_optical_flow();
+    throw Error(
+        ExitCode::usage,
+        fmt::format("unknown baseline '{}', expected persistence, seasonal, anomaly, climatology or optical-flow",
+                    name),
+        "", did_you_mean(name, kNames));
+}
+
+std::vector<std::unique_ptr<Baseline>> all_baselines(const BaselineOptions& options) {
+    std::vector<std::unique_ptr<Baseline>> out;
+    for (const std::string& name : kNames) {
+        const bool cyclic = name == "seasonal" || name == "anomaly";
+        const bool known = (!cyclic || options.period >= 1) && (name != "climatology" || options.climatology.defined());
+        if (known) out.push_back(make_baseline(name, options));
+    }
+    return out;
+}
+
+// Decays first, first + step, ... last, in hundredths.
+static std::vector<double> grid(int first, int last, int step) {
+    std::vector<double> decays;
+    for (int i = first; i <= last; i += step) decays.push_back(i / 100.0);
+    return decays;
+}
+
+double fit_decay(const FrameSource& source, const std::vector<Window>& training, WindowOptions options,
+                 std::int64_t period) {
+    check_period("anomaly", period);
+    options.history = std::max(options.history, period + 1);
+    const std::vector<Window> windows = sample(training, options);
+    if (windows.empty()) {
+        throw Error(
+            ExitCode::usage,
+            fmt::format("no training window has the {} past frames that the anomaly baseline needs", period + 1), "",
+            "lower data.period, or leave it out");
+    }
+    const auto best_of = [&](const std::vector<double>& decays) {
+        std::vector<double> errors(decays.size(), 0.0);
+        for (const Window& window : windows) {  // one by one: frames may be large
+            const Batch batch = read_windows(source, options, {window});
+            for (std::size_t i = 0; i < decays.size(); ++i) {
+                const torch::Tensor forecast = Anomaly(period, decays[i]).forecast(batch.past, options.output_steps);
+                errors[i] += (forecast - batch.target).abs().mean().item<double>();
+            }
+        }
+        return decays[static_cast<std::size_t>(std::min_element(errors.begin(), errors.end()) - errors.begin())];
+    };
+    const double coarse = best_of(grid(0, 100, 5));
+    const int middle = static_cast<int>(std::lround(coarse * 100.0));
+    return best_of(grid(std::max(0, middle - 4), std::min(100, middle + 4), 1));
+}
+
+}  // namespace nowcell

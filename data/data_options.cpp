@@ -1,0 +1,20 @@
+#include "data/data_options.h"
+
+namespace nowcell {
+
+DataOptions DataOptions::from(const Config& config) {
+    DataOptions options;
+    options.source = {config.text("data.path"), config.text("data.dataset"), config.text("data.layout"),
+                      config.text("data.missing")};
+    options.period = config.integer("data.period");
+    options.window.input_steps = config.integer("data.input_steps");
+    options.window.output_steps = config.integer("data.output_steps");
+    options.window.stride = config.integer("data.stride");
+    options.window.history = options.period > 0 ? options.period + 1 : 0;  // what the anomaly baseline looks back
+    options.split = {config.text("data.split_by"), config.numbers("data.split.train"),
+                     config.numbers("data.split.validation"), config.numbers("data.split.test")};
+    options.normalize = config.text("data.normalize");
+    return options;
+}
+
+}  // namespace nowcell

@@ -1,0 +1,180 @@
+#include "data/hdf5_handle.h"
+#include "src/error.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace nowcell {
+namespace {
+
+constexpr std::int64_t kSuspectBytes = std::int64_t{4} << 30;  // Keras' guard against decompression bombs
+constexpr std::int64_t kSuspectRatio = 1000;
+
+bool is_number(hid_t type) {
+    const H5T_class_t kind = H5Tget_class(type);
+    return kind == H5T_FLOAT || (kind == H5T_INTEGER && H5Tget_size(type) <= 8);
+}
+
+std::string type_name(hid_t type) {
+    switch (H5Tget_class(type)) {
+        case H5T_INTEGER:
+            return fmt::format("{}int{}", H5Tget_sign(type) == H5T_SGN_NONE ? "u" : "", 8 * H5Tget_size(type));
+        case H5T_FLOAT: return fmt::format("float{}", 8 * H5Tget_size(type));
+        case H5T_STRING: return "string";
+        case H5T_COMPOUND: return "compound";
+        case H5T_ENUM: return "enum";
+        case H5T_ARRAY: return "array";
+        case H5T_VLEN: return "variable-length";
+        case H5T_REFERENCE: return "reference";
+        case H5T_OPAQUE: return "opaque";
+        default: return "unknown type";
+    }
+}
+
+std::string filter_name(H5Z_filter_t id, const std::string& stored) {
+    static const std::map<H5Z_filter_t, std::string> known = {{H5Z_FILTER_DEFLATE, "gzip"},
+                                                              {H5Z_FILTER_SHUFFLE, "shuffle"},
+                                                              {H5Z_FILTER_FLETCHER32, "fletcher32"},
+                                                              {H5Z_FILTER_SZIP, "szip"},
+                                                              {H5Z_FILTER_NBIT, "nbit"},
+                                                              {H5Z_FILTER_SCALEOFFSET, "scaleoffset"},
+                                                              {307, "bzip2"},
+                                                              {32000, "lzf"},
+                                                              {32001, "blosc"},
+                                                              {32004, "lz4"},
+                                                              {32008, "bitshuffle"},
+                                                              {32013, "zfp"},
+                                                              {32015, "zstd"},
+                                                              {32017, "sz"},
+                                                              {32026, "blosc2"}};
+    const auto found = known.find(id);
+    return found != known.end() ? found->second : stored.empty() ? "unknown" : stored;
+}
+
+struct Filter {
+    H5Z_filter_t id;
+    std::string name;
+    unsigned level;
+};
+
+std::vector<Filter> filters_of(hid_t layout) {
+    std::vector<Filter> out;
+    for (int i = 0; i < H5Pget_nfilters(layout); ++i) {
+        unsigned flags = 0;
+        unsigned settings = 0;
+        unsigned values[1] = {0};
+        std::size_t count = 1;
+        char name[64] = "";
+        const H5Z_filter_t id =
+            H5Pget_filter2(layout, static_cast<unsigned>(i), &flags, &count, values, sizeof name, name, &settings);
+        if (id >= 0) out.push_back({id, filter_name(id, std::string(name, strnlen(name, sizeof name))), values[0]});
+    }
+    return out;
+}
+
+std::string filter_text(hid_t layout) {
+    std::string out;
+    for (const Filter& filter : filters_of(layout)) {
+        if (!out.empty()) out += ", ";
+        out += filter.name;
+        if (filter.id == H5Z_FILTER_DEFLATE) out += fmt::format(" {}", filter.level);
+    }
+    return out.empty() ? "none" : out;
+}
+
+std::vector<std::int64_t> shape_of(hid_t set) {
+    const Hdf5Handle space(H5Dget_space(set), H5Sclose);
+    hsize_t shape[H5S_MAX_RANK] = {};
+    const int rank = H5Sget_simple_extent_dims(space.id(), shape, nullptr);
+    std::vector<std::int64_t> out;
+    for (int i = 0; i < rank; ++i) out.push_back(static_cast<std::int64_t>(std::min<hsize_t>(shape[i], INT64_MAX)));
+    return out;
+}
+
+std::vector<std::int64_t> chunk_of(hid_t layout) {
+    if (H5Pget_layout(layout) != H5D_CHUNKED) return {};
+    hsize_t chunk[H5S_MAX_RANK] = {};
+    const int rank = H5Pget_chunk(layout, H5S_MAX_RANK, chunk);
+    std::vector<std::int64_t> out;
+    for (int i = 0; i < rank; ++i) out.push_back(static_cast<std::int64_t>(chunk[i]));
+    return out;
+}
+
+void check_filters(hid_t layout, const std::string& name) {
+    for (const Filter& filter : filters_of(layout)) {
+        if (H5Zfilter_avail(filter.id) > 0) continue;
+        throw Error(ExitCode::data,
+                    fmt::format("dataset '{}' is compressed with filter {} ({}), not available in this HDF5 {}", name,
+                                filter.id, filter.name, hdf5_version()),
+                    "", "set HDF5_PLUGIN_PATH, or repack where it can be read: h5repack -f GZIP=4 in.h5 out.h5");
+    }
+}
+
+void check_storage(hid_t layout, const std::string& name) {
+    const bool elsewhere = H5Pget_layout(layout) == H5D_VIRTUAL || H5Pget_external_count(layout) > 0;
+    if (!elsewhere) return;
+    throw Error(ExitCode::data,
+                fmt::format("dataset '{}' keeps its values in other files, which is not supported", name), "",
+                "make one file of it: h5repack in.h5 out.h5");
+}
+
+// Declared bytes, or -1 when they do not fit 64 bits.
+std::int64_t declared_bytes(const Hdf5Description& data, std::size_t value_bytes) {
+    auto total = static_cast<std::int64_t>(value_bytes);
+    for (const std::int64_t size : data.shape) {
+        if (__builtin_mul_overflow(total, size, &total)) return -1;
+    }
+    return total;
+}
+
+void check_size(const Hdf5Description& data, std::size_t value_bytes, std::int64_t file_bytes,
+                const std::string& path) {
+    const std::int64_t declared = declared_bytes(data, value_bytes);
+    const bool absurd = declared < 0 || (declared > kSuspectBytes && declared / kSuspectRatio > data.stored_bytes);
+    if (!absurd && data.stored_bytes <= file_bytes) return;
+    throw Error(
+        ExitCode::data,
+        fmt::format("dataset '{}' of {} declares {} {} values but the file holds {} bytes of it: refused as damaged "
+                    "or hostile",
+                    data.name, path, shape_text(data.shape), data.type, std::min(data.stored_bytes, file_bytes)));
+}
+
+}  // namespace
+
+Hdf5Description describe_hdf5(hid_t set, const std::string& name) {
+    const Hdf5Handle type(H5Dget_type(set), H5Tclose);
+    const Hdf5Handle layout(H5Dget_create_plist(set), H5Pclose);
+    Hdf5Description out;
+    out.name = name;
+    out.type = type_name(type.id());
+    out.shape = shape_of(set);
+    out.chunk = chunk_of(layout.id());
+    out.filters = filter_text(layout.id());
+    out.stored_bytes = static_cast<std::int64_t>(std::min<hsize_t>(H5Dget_storage_size(set), INT64_MAX));
+    out.numeric = is_number(type.id());
+    return out;
+}
+
+void check_hdf5(hid_t set, const Hdf5Description& data, std::int64_t file_bytes, const std::string& path) {
+    const Hdf5Handle type(H5Dget_type(set), H5Tclose);
+    const Hdf5Handle layout(H5Dget_create_plist(set), H5Pclose);
+    check_storage(layout.id(), data.name);
+    check_filters(layout.id(), data.name);
+    check_size(data, H5Tget_size(type.id()), file_bytes, path);
+}
+
+std::string shape_text(const std::vector<std::int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ",")); }
+
+std::string list_text(const std::vector<Hdf5Description>& datasets) {
+    std::string out;
+    for (const Hdf5Description& data : datasets) {
+        if (out.size() > 600) return out + ", ...";
+        out += fmt::format("{}{} {} {}", out.empty() ? "" : ", ", data.name, shape_text(data.shape), data.type);
+    }
+    return out.empty() ? "no datasets" : out;
+}
+
+}  // namespace nowcell

@@ -1,0 +1,178 @@
+#include "data/hdf5_io.h"
+
+#include "data/hdf5_handle.h"
+#include "src/error.h"
+#include "src/files.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+namespace nowcell {
+namespace {
+
+constexpr unsigned kGzipLevel = 4;
+
+std::recursive_mutex& mutex() {
+    static std::recursive_mutex instance;
+    return instance;
+}
+
+void set_up_thread() {
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+    static const bool once = [] {
+        // A plugin is code from a folder that the environment names; only a user who names one wants it.
+        if (std::getenv("HDF5_PLUGIN_PATH") == nullptr) H5PLset_loading_state(0);
+        return true;
+    }();
+    static_cast<void>(once);
+}
+
+[[noreturn]] void fail(const std::string& path, const std::string& step) {
+    const std::string reason = hdf5_reason();
+    throw Error(ExitCode::output,
+                fmt::format("cannot write {}: {} failed{}", path, step, reason.empty() ? "" : ": " + reason));
+}
+
+// Puts one file together; `path` serves messages only.
+class Writer {
+ public:
+    explicit Writer(std::string path) : path_(std::move(path)) {
+        const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+        constexpr std::size_t kGrowth = 1 << 20;
+        H5Pset_fapl_core(access.id(), kGrowth, false);
+        H5Pset_libver_bounds(access.id(), H5F_LIBVER_EARLIEST, H5F_LIBVER_V18);
+        // The name is never used for a file, but libhdf5 refuses to open one name twice.
+        file_ = Hdf5Handle(H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.id()), H5Fclose);
+        if (!file_) fail(path_, "making the file");
+    }
+
+    void attributes(hid_t object, const std::map<std::string, Attribute>& values) const {
+        for (const auto& [name, value] : values) attribute(object, name, value);
+    }
+
+    void dataset(const Hdf5Dataset& data) const {
+        const hid_t type = native_hdf5_type(data.values.scalar_type());
+        if (type < 0 || data.values.dim() < 1) {
+            throw Error(ExitCode::internal, fmt::format("cannot write {}{}: unfit type or rank", path_, data.name));
+        }
+        const std::vector<hsize_t> shape(data.values.sizes().begin(), data.values.sizes().end());
+        const Hdf5Handle space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose);
+        const Hdf5Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
+        H5Pset_create_intermediate_group(links.id(), 1);
+        const Hdf5Handle layout = storage(data);
+        const Hdf5Handle set(
+            H5Dcreate2(file_.id(), data.name.c_str(), type, space.id(), links.id(), layout.id(), H5P_DEFAULT),
+            H5Dclose);
+        if (!set) fail(path_, "making " + data.name);
+        const torch::Tensor values = data.values.contiguous();
+        if (H5Dwrite(set.id(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.const_data_ptr()) < 0) {
+            fail(path_, "writing " + data.name);
+        }
+        attributes(set.id(), data.attributes);
+    }
+
+    std::string image() const {
+        if (H5Fflush(file_.id(), H5F_SCOPE_GLOBAL) < 0) fail(path_, "flushing");
+        const ssize_t size = H5Fget_file_image(file_.id(), nullptr, 0);
+        if (size <= 0) fail(path_, "measuring");
+        std::string bytes(static_cast<std::size_t>(size), '\0');
+        if (H5Fget_file_image(file_.id(), bytes.data(), bytes.size()) != size) fail(path_, "copying");
+        return bytes;
+    }
+
+    hid_t root() const { return file_.id(); }
+
+ private:
+    Hdf5Handle storage(const Hdf5Dataset& data) const {
+        Hdf5Handle layout(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+        H5Pset_obj_track_times(layout.id(), false);  // the same content is the same bytes
+        if (data.chunk.empty() || data.values.numel() == 0) return layout;
+        const std::vector<hsize_t> chunk(data.chunk.begin(), data.chunk.end());
+        if (H5Pset_chunk(layout.id(), static_cast<int>(chunk.size()), chunk.data()) < 0 ||
+            H5Pset_shuffle(layout.id()) < 0 || H5Pset_deflate(layout.id(), kGzipLevel) < 0 ||
+            H5Pset_fletcher32(layout.id()) < 0) {
+            fail(path_, "chunking " + data.name);
+        }
+        return layout;
+    }
+
+    void attribute(hid_t object, const std::string& name, const Attribute& value) const {
+        if (const auto* text = std::get_if<std::string>(&value)) {
+            const Hdf5Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
+            H5Tset_size(type.id(), text->size() + 1);
+            H5Tset_cset(type.id(), H5T_CSET_UTF8);
+            put(object, name, type.id(), Hdf5Handle(H5Screate(H5S_SCALAR), H5Sclose), text->c_str());
+        } else if (const auto* number = std::get_if<double>(&value)) {
+            put(object, name, H5T_NATIVE_DOUBLE, Hdf5Handle(H5Screate(H5S_SCALAR), H5Sclose), number);
+        } else {
+            const auto& list = std::get<std::vector<double>>(value);
+            const hsize_t count = list.size();
+            put(object, name, H5T_NATIVE_DOUBLE, Hdf5Handle(H5Screate_simple(1, &count, nullptr), H5Sclose),
+                list.data());
+        }
+    }
+
+    void put(hid_t object, const std::string& name, hid_t type, const Hdf5Handle& space, const void* value) const {
+        const Hdf5Handle made(H5Acreate2(object, name.c_str(), type, space.id(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+        const bool empty = H5Sget_simple_extent_npoints(space.id()) == 0;
+        if (!made || (!empty && H5Awrite(made.id(), type, value) < 0)) fail(path_, "attribute " + name);
+    }
+
+    std::string path_;
+    Hdf5Handle file_;
+};
+
+}  // namespace
+
+Hdf5Lock::Hdf5Lock() : guard_(mutex()) { set_up_thread(); }
+
+std::string hdf5_reason() {
+    const auto first = [](unsigned, const H5E_error2_t* entry, void* text) -> herr_t {
+        if (entry->desc != nullptr) *static_cast<std::string*>(text) = entry->desc;
+        return 1;  // the innermost entry comes first and is enough
+    };
+    std::string reason;
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, first, &reason);
+    return reason;
+}
+
+hid_t native_hdf5_type(torch::ScalarType type) {
+    switch (type) {
+        case torch::kUInt8: return H5T_NATIVE_UINT8;
+        case torch::kInt8: return H5T_NATIVE_INT8;
+        case torch::kUInt16: return H5T_NATIVE_UINT16;
+        case torch::kInt16: return H5T_NATIVE_INT16;
+        case torch::kUInt32: return H5T_NATIVE_UINT32;
+        case torch::kInt32: return H5T_NATIVE_INT32;
+        case torch::kUInt64: return H5T_NATIVE_UINT64;
+        case torch::kInt64: return H5T_NATIVE_INT64;
+        case torch::kFloat32: return H5T_NATIVE_FLOAT;
+        case torch::kFloat64: return H5T_NATIVE_DOUBLE;
+        default: return -1;
+    }
+}
+
+std::string hdf5_version() {
+    unsigned major = 0;
+    unsigned minor = 0;
+    unsigned release = 0;
+    const Hdf5Lock lock;
+    H5get_libversion(&major, &minor, &release);
+    return fmt::format("{}.{}.{}", major, minor, release);
+}
+
+void write_hdf5(const std::string& path, const std::vector<Hdf5Dataset>& datasets,
+                const std::map<std::string, Attribute>& file_attributes) {
+    std::string bytes;
+    {
+        const Hdf5Lock lock;
+        const Writer writer(path);
+        writer.attributes(writer.root(), file_attributes);
+        for (const Hdf5Dataset& data : datasets) writer.dataset(data);
+        bytes = writer.image();
+    }
+    write_atomically(path, bytes);
+}
+
+}  // namespace nowcell

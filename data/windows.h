@@ -1,0 +1,58 @@
+// Which frames make a sample: windows cut from recordings, and the three parts of a data set.
+#pragma once
+
+#include "data/frame_source.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace nowcell {
+
+/// The parts of a data set; `all` ignores the split.
+enum class Part { train, validation, test, all };
+
+std::string to_string(Part part);
+Part part_from(const std::string& name);  ///< Throws Error(usage) on an unknown name.
+
+/// Where each part lies. A part is [begin, end): fractions of the whole when `end` <= 1, else steps or recordings.
+struct SplitOptions {
+    std::string by = "auto";  ///< "time" | "sequence" | "auto" (time for a single recording)
+    std::vector<double> train = {0.0, 0.8};
+    std::vector<double> validation = {0.8, 0.9};
+    std::vector<double> test = {0.9, 1.0};
+};
+
+/// The shape of a window, in frames.
+struct WindowOptions {
+    std::int64_t input_steps = 10;   ///< T_in > 0
+    std::int64_t output_steps = 10;  ///< T_out > 0
+    std::int64_t stride = 1;         ///< between the starts of neighbouring windows, > 0
+    std::int64_t history = 0;        ///< past frames a sample needs at least; more than T_in reaches before the window
+};
+
+/// One window: input frames [start, start + T_in), targets right after.
+struct Window {
+    std::int64_t recording;
+    std::int64_t start;
+};
+
+/// Frames [begin, end) of a recording.
+struct Span {
+    std::int64_t recording;
+    std::int64_t begin;
+    std::int64_t end;
+};
+
+/// The frames of one part, recording by recording; a span may be empty.
+/// Throws Error(usage) on a bad split: wrong numbers, parts that overlap, or a range beyond what there is.
+std::vector<Span> part_spans(const SourceInfo& info, const SplitOptions& split, Part part);
+
+/// All windows of one part. Input and target frames lie inside the part and inside one recording; the extra history
+/// that a baseline looks back at lies inside the recording, and may lie before the part: the past is never a leak.
+/// Starts are at begin, begin + stride, ... of the part; more history drops windows and moves none.
+/// Throws Error(data) when the part holds no window, with the numbers that do not fit; Error(usage) on a bad split.
+std::vector<Window> cut_windows(const SourceInfo& info, const WindowOptions& window, const SplitOptions& split,
+                                Part part);
+
+}  // namespace nowcell

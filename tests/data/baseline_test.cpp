@@ -1,0 +1,222 @@
+#include "data/baseline.h"
+#include "data/frame_source.h"
+#include "data/loader.h"
+#include "data/normalizer.h"
+#include "src/error.h"
+#include "tests/data/fake_source.h"
+#include "tests/support/catch.h"
+#include "tests/support/files.h"
+
+#include <cmath>
+
+using namespace nowcell;
+
+namespace {
+
+// (1,T,1,1,1) from numbers.
+torch::Tensor series(const std::vector<float>& values) {
+    return torch::tensor(values).view({1, static_cast<std::int64_t>(values.size()), 1, 1, 1});
+}
+
+std::vector<float> numbers(const torch::Tensor& forecast) {
+    const torch::Tensor flat = forecast.contiguous().view({-1});
+    return {flat.const_data_ptr<float>(), flat.const_data_ptr<float>() + flat.numel()};
+}
+
+// Smooth random texture, (H,W).
+torch::Tensor texture(std::int64_t height, std::int64_t width) {
+    const torch::Tensor y = torch::arange(height, torch::kFloat32).view({-1, 1});
+    const torch::Tensor x = torch::arange(width, torch::kFloat32).view({1, -1});
+    return (x * 0.31 + (y * 0.17).sin()).sin() + (y * 0.23 + (x * 0.11).cos() * 2).cos() + (x * 0.07 + y * 0.13).sin();
+}
+
+// (1,steps,1,H,W): a texture that moves by whole pixels (right, down) each step.
+torch::Tensor moving(std::int64_t steps, std::int64_t right, std::int64_t down, std::int64_t side = 96) {
+    const torch::Tensor whole = texture(side + 80, side + 80);
+    std::vector<torch::Tensor> frames;
+    for (std::int64_t t = 0; t < steps; ++t) {
+        frames.push_back(whole.narrow(0, 40 - t * down, side).narrow(1, 40 - t * right, side));
+    }
+    return torch::stack(frames).view({1, steps, 1, side, side});
+}
+
+torch::Tensor inside(const torch::Tensor& frames, std::int64_t margin) {
+    return frames.slice(3, margin, -margin).slice(4, margin, -margin);
+}
+
+double error_of(const torch::Tensor& a, const torch::Tensor& b) { return (a - b).abs().mean().item<double>(); }
+
+ExitCode code_of(const std::function<void()>& action) {
+    try {
+        action();
+    } catch (const Error& error) {
+        return error.code();
+    }
+    return ExitCode::ok;
+}
+
+}  // namespace
+
+TEST_CASE("persistence repeats the last frame") {
+    CHECK(numbers(make_persistence()->forecast(series({1, 2, 5}), 3)) == std::vector<float>{5, 5, 5});
+    CHECK(make_persistence()->history() == 1);
+}
+
+TEST_CASE("seasonal persistence repeats the last cycle, also beyond one period") {
+    const auto seasonal = make_seasonal(3);
+    CHECK(seasonal->history() == 3);
+    CHECK(numbers(seasonal->forecast(series({9, 1, 2, 3}), 2)) == std::vector<float>{1, 2});
+    CHECK(numbers(seasonal->forecast(series({1, 2, 3}), 8)) == std::vector<float>{1, 2, 3, 1, 2, 3, 1, 2});
+}
+
+TEST_CASE("the anomaly baseline adds the decaying last anomaly to the last cycle") {
+    const auto anomaly = make_anomaly(2, 0.5);
+    CHECK(anomaly->history() == 3);
+    // last cycle 10, 14; last anomaly 14 - 6 = 8, then 4, 2, 1 of it
+    CHECK(numbers(anomaly->forecast(series({99, 6, 10, 14}), 3)) == std::vector<float>{14, 16, 11});
+    CHECK(numbers(make_anomaly(2, 0)->forecast(series({6, 10, 14}), 2)) == std::vector<float>{10, 14});
+    CHECK(numbers(make_anomaly(1, 1)->forecast(series({6, 10}), 2)) == std::vector<float>{14, 14});
+}
+
+TEST_CASE("climatology is the mean of the training part, whatever came before") {
+    const auto climatology = make_climatology(torch::full({1, 1, 1}, 3.0F));
+    CHECK(numbers(climatology->forecast(series({7}), 2)) == std::vector<float>{3, 3});
+    CHECK(code_of([&] { climatology->forecast(torch::zeros({1, 2, 1, 4, 4}), 1); }) == ExitCode::data);
+}
+
+TEST_CASE("every baseline works on batches and channels and leaves the past alone") {
+    torch::manual_seed(4);
+    const torch::Tensor past = torch::rand({2, 5, 3, 24, 20});
+    const torch::Tensor before = past.clone();
+    const auto all = all_baselines({3, 0.9, torch::rand({3, 24, 20})});
+    CHECK(all.size() == 5);
+    for (const auto& baseline : all) {
+        INFO(baseline->name());
+        const torch::Tensor forecast = baseline->forecast(past, 4);
+        CHECK(forecast.sizes() == torch::IntArrayRef({2, 4, 3, 24, 20}));
+        CHECK(forecast.isfinite().all().item<bool>());
+        CHECK(past.equal(before));
+        CHECK(baseline->forecast(past.slice(0, 1), 4).equal(forecast.slice(0, 1)));
+        CHECK(baseline->forecast(past.slice(1, 1), 4).equal(forecast));
+    }
+}
+
+TEST_CASE("baselines are made by name, as far as what they need is known") {
+    CHECK(all_baselines({}).size() == 2);
+    CHECK(all_baselines({24, 0.9, {}}).size() == 4);
+    for (const char* name : {"persistence", "seasonal", "anomaly", "climatology", "optical-flow"}) {
+        CHECK(make_baseline(name, {24, 0.9, torch::zeros({1, 2, 2})})->name() == name);
+    }
+    CHECK(code_of([] { make_baseline("persistance", {}); }) == ExitCode::usage);
+    CHECK(code_of([] { make_baseline("seasonal", {}); }) == ExitCode::usage);
+    CHECK(code_of([] { make_baseline("anomaly", {}); }) == ExitCode::usage);
+    CHECK(code_of([] { make_baseline("climatology", {}); }) == ExitCode::usage);
+    CHECK(code_of([] { make_anomaly(24, 1.5); }) == ExitCode::usage);
+    CHECK(code_of([] { make_seasonal(24)->forecast(torch::zeros({1, 23, 1, 2, 2}), 1); }) == ExitCode::data);
+}
+
+TEST_CASE("optical flow follows a shift by whole pixels in the interior") {
+    const auto flow = make_optical_flow();
+    for (const auto& [right, down] : std::vector<std::pair<int, int>>{{2, 0}, {0, 3}, {-2, 1}, {0, 0}}) {
+        const torch::Tensor frames = moving(7, right, down);
+        const torch::Tensor forecast = flow->forecast(frames.slice(1, 0, 3), 4);
+        const torch::Tensor truth = frames.slice(1, 3);
+        INFO(right << " right, " << down << " down");
+        CHECK(error_of(inside(forecast, 20), inside(truth, 20)) < 0.03);
+        if (right != 0 || down != 0) {
+            const torch::Tensor still = make_persistence()->forecast(frames.slice(1, 0, 3), 4);
+            CHECK(error_of(inside(forecast, 20), inside(truth, 20)) <
+                  0.1 * error_of(inside(still, 20), inside(truth, 20)));
+        }
+    }
+}
+
+TEST_CASE("optical flow does not depend on unit or offset") {
+    const torch::Tensor frames = moving(3, 2, 1);
+    const auto flow = make_optical_flow();
+    const torch::Tensor forecast = flow->forecast(frames, 2);
+    CHECK((flow->forecast(frames * 40 + 280, 2) - (forecast * 40 + 280)).abs().max().item<double>() < 0.5);
+    CHECK(flow->forecast(frames, 2).equal(forecast));
+}
+
+TEST_CASE("optical flow of nothing is nothing, on frames of any size") {
+    const auto flow = make_optical_flow();
+    CHECK(flow->history() == 2);
+    for (const std::int64_t side : {1, 2, 5, 13, 33}) {
+        CHECK(flow->forecast(torch::zeros({1, 2, 1, side, side + 1}), 3).abs().max().item<double>() == 0);
+        CHECK(flow->forecast(torch::rand({1, 2, 1, side, side + 1}), 3).isfinite().all().item<bool>());
+    }
+    const torch::Tensor flat = torch::full({1, 2, 1, 16, 16}, 5.0F);
+    CHECK(flow->forecast(flat, 2).equal(torch::full({1, 2, 1, 16, 16}, 5.0F)));
+    torch::Tensor holes = moving(2, 1, 0);
+    holes[0][1][0][3][3] = std::nanf("");
+    CHECK(flow->forecast(holes, 1).isfinite().to(torch::kFloat32).mean().item<double>() > 0.99);
+}
+
+TEST_CASE("the decay of a synthetic anomaly is found again") {
+    torch::manual_seed(11);
+    constexpr std::int64_t kPeriod = 8;
+    for (const double decay : {0.3, 0.8}) {
+        torch::Tensor frames = torch::zeros({1200, 1, 6, 6});
+        torch::Tensor anomaly = torch::zeros({1, 6, 6});
+        // Pulses that decay by the wanted factor and have died away long before the cycle looks back at them.
+        for (std::int64_t t = 0; t < 1200; ++t) {
+            if (t % 67 == 0) anomaly = torch::randn({1, 6, 6}) * 10;
+            frames[t] = anomaly + 5 * std::sin(2 * M_PI * static_cast<double>(t) / kPeriod);
+            anomaly = anomaly * decay;
+        }
+        const FakeSource source({frames});
+        const WindowOptions options{4, 3, 1, kPeriod + 1};
+        std::vector<Window> after_pulses;
+        for (std::int64_t t = 67; t + 8 < 1200; t += 67) after_pulses.push_back({0, t - 3});
+        CHECK(std::abs(fit_decay(source, after_pulses, options, kPeriod) - decay) < 0.051);
+    }
+}
+
+TEST_CASE("a decay cannot be fitted without history or period") {
+    const FakeSource source({numbered_frames(0, 30)});
+    CHECK(code_of([&] { fit_decay(source, {{0, 0}}, {4, 2, 1, 0}, 8); }) == ExitCode::usage);
+    CHECK(code_of([&] { fit_decay(source, {{0, 20}}, {4, 2, 1, 0}, 0); }) == ExitCode::usage);
+    CHECK(code_of([&] { fit_decay(source, {{0, 20}}, {4, 2, 1, 0}, 8); }) == ExitCode::ok);
+}
+
+TEST_CASE("the baselines reach their published scores on a month of temperatures") {
+    const std::string path = shared_data("era5_uk_t2m/era5_uk_t2m_201903.h5");
+    if (path.empty()) {
+        WARN("../shared/data is absent");
+        return;
+    }
+    SourceOptions from;
+    from.path = path;
+    const auto source = open_source(from);
+    const SplitOptions split{"time", {0, 456}, {456, 520}, {540, 744}};
+    const WindowOptions options{24, 12, 4, 25};
+    const auto windows = cut_windows(source->info(), options, split, Part::test);
+    REQUIRE(windows.size() == 43);
+    const Batch batch = read_windows(*source, options, windows);
+    const BaselineOptions known{24, 0.9, training_mean(*source, split)};
+    const std::vector<std::pair<std::string, double>> expected = {
+        {"persistence", 1.585}, {"climatology", 1.756}, {"seasonal", 1.026}, {"anomaly", 0.800}};
+    for (const auto& [name, kelvin] : expected) {
+        INFO(name);
+        CHECK(std::abs(error_of(make_baseline(name, known)->forecast(batch.past, 12), batch.target) - kelvin) < 0.0015);
+    }
+    const double decay = fit_decay(*source, cut_windows(source->info(), options, split, Part::train), options, 24);
+    CHECK(decay >= 0.85);
+    CHECK(decay <= 1.0);
+}
+
+TEST_CASE("optical flow clearly beats persistence on moving rain") {
+    const std::string path = shared_data("knmi_radar/knmi_radar_20100826.h5");
+    if (path.empty()) {
+        WARN("../shared/data is absent");
+        return;
+    }
+    SourceOptions from;
+    from.path = path;
+    from.missing = "zero";
+    const auto source = open_source(from);
+    const Batch batch = read_windows(*source, {6, 6, 1, 0}, {{0, 10}, {0, 40}, {0, 70}});
+    const double flow = error_of(make_optical_flow()->forecast(batch.past, 6), batch.target);
+    CHECK(flow < 0.7 * error_of(make_persistence()->forecast(batch.past, 6), batch.target));
+}
