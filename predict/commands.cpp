@@ -1,0 +1,200 @@
+// The handlers of predict and evaluate.
+#include "predict/evaluation.h"
+#include "predict/forecast_file.h"
+#include "predict/forecaster.h"
+#include "predict/pictures.h"
+#include "predict/score_table.h"
+#include "src/device.h"
+#include "src/error.h"
+#include "src/files.h"
+#include "src/log.h"
+#include "src/report.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace nowcell {
+namespace {
+
+// The source that --input names, read as the model's training data were unless flags say otherwise.
+std::unique_ptr<FrameSource> open_input(const Request& request, const Forecaster& model) {
+    SourceOptions options = model.data().source;
+    options.path = request.text("--input");
+    options.layout = "auto";
+    options.missing = request.text("--missing", options.missing);
+    options.dataset = request.text("--dataset");
+    auto source = open_source(options);
+    const bool own = source->info().fingerprint == model.trained_on().fingerprint;
+    if (own && !request.has("--dataset")) {
+        source = open_source({options.path, model.data().source.dataset, model.data().source.layout, options.missing});
+    }
+    model.check_source(source->info());
+    return source;
+}
+
+[[noreturn]] void fail_start(const Request& request, const Forecaster& model, const SourceInfo& info,
+                             std::size_t recording) {
+    const std::int64_t steps = model.data().window.input_steps;
+    const std::int64_t before = model.history() - steps;
+    const std::int64_t frames = info.frames[recording];
+    const std::string extra = before > 0 ? fmt::format(" after {} earlier ones for its {} baseline", before,
+                                                       model.network().options().guides().front())
+                                         : "";
+    const bool asked = request.has("--start");
+    const bool possible = frames - steps >= before;
+    throw Error(
+        ExitCode::data,
+        fmt::format("recording {} has {} frames: the model needs {} input frames{}{}", recording, frames, steps, extra,
+                    asked ? fmt::format(" from frame {} on", request.integer("--start")) : ""),
+        info.path,
+        asked && possible ? fmt::format("--start {} to {}", before, frames - steps) : "give a longer recording");
+}
+
+// The window that each recording's forecast starts from.
+std::vector<Window> forecast_starts(const Request& request, const Forecaster& model, const SourceInfo& info) {
+    const std::int64_t steps = model.data().window.input_steps;
+    const std::int64_t before = model.history() - steps;
+    const auto recordings = static_cast<std::int64_t>(info.frames.size());
+    const std::int64_t only = request.integer("--recording", -1);
+    if (only >= recordings) {
+        throw Error(ExitCode::data, fmt::format("no recording {}: there are {}", only, recordings), info.path,
+                    fmt::format("--recording 0 to {}", recordings - 1));
+    }
+    std::vector<Window> starts;
+    for (std::size_t i = 0; i < info.frames.size(); ++i) {
+        if (only >= 0 && only != static_cast<std::int64_t>(i)) continue;
+        const std::int64_t start = request.has("--start") ? request.integer("--start") : info.frames[i] - steps;
+        if (start < before || start + steps > info.frames[i]) fail_start(request, model, info, i);
+        starts.push_back({static_cast<std::int64_t>(i), start});
+    }
+    return starts;
+}
+
+torch::Tensor forecast_all(const Forecaster& model, const FrameSource& source, const std::vector<Window>& starts,
+                           std::int64_t horizon) {
+    const std::int64_t history = model.history();
+    const std::int64_t steps = model.data().window.input_steps;
+    const auto batch = static_cast<std::size_t>(model.config().integer("eval.batch"));
+    std::vector<torch::Tensor> forecasts;
+    ProgressLine progress;
+    for (std::size_t at = 0; at < starts.size(); at += batch) {
+        std::vector<torch::Tensor> past;
+        for (std::size_t i = at; i < std::min(at + batch, starts.size()); ++i) {
+            past.push_back(source.read(starts[i].recording, starts[i].start + steps - history, history));
+        }
+        forecasts.push_back(model.forecast(at::stack(past), horizon));
+        progress.update(fmt::format("forecast {} of {} recordings", at + past.size(), starts.size()));
+    }
+    return at::cat(forecasts);
+}
+
+Forecast picture_of(const FrameSource& source, const Forecaster& model, const Window& start,
+                    const torch::Tensor& frames, const std::string& title) {
+    const SourceInfo& info = source.info();
+    const std::int64_t steps = model.data().window.input_steps;
+    const std::int64_t known =
+        std::min(info.frames[static_cast<std::size_t>(start.recording)] - start.start - steps, frames.size(0));
+    Forecast picture{source.read(start.recording, start.start, steps), frames, {}, title, info.step_s};
+    if (known > 0) picture.truth = source.read(start.recording, start.start + steps, known);
+    return picture;
+}
+
+int predict(const Request& request) {
+    choose_threads(request);
+    const bool pictures = !request.has("--no-pictures");
+    std::vector<std::string> names = {"forecast.h5"};
+    if (pictures) names.insert(names.end(), {"strip.png", "forecast.gif"});
+    for (const std::string& name : names) check_writable(request.text("--output") + "/" + name, request.has("--force"));
+
+    const Forecaster model = Forecaster::load(request.text("--model"), choose_device(request.text("--device", "auto")));
+    const auto source = open_input(request, model);
+    const SourceInfo& info = source->info();
+    const std::int64_t horizon = request.integer("--horizon", model.data().window.output_steps);
+    const std::vector<Window> starts = forecast_starts(request, model, info);
+    log_info(describe(model.device()));
+    const torch::Tensor frames = forecast_all(model, *source, starts, horizon);
+
+    ForecastRecord record{info.units, info.step_s, info.path, {}, request.text("--model"), request.command_line};
+    for (const Window& start : starts) {
+        record.last_input.push_back(static_cast<double>(start.start + model.data().window.input_steps - 1));
+    }
+    OutputFolder folder(request.text("--output"), names, request.has("--force"));
+    std::string written;
+    const auto output = [&](const std::string& name) {
+        const std::string path = folder.add(name);
+        written += path + "\n";
+        return path;
+    };
+    write_forecast(output("forecast.h5"), frames, record);
+    if (pictures) {
+        const std::string title =
+            info.frames.size() > 1 ? fmt::format("recording {}", starts.front().recording) : std::string();
+        const Forecast picture = picture_of(*source, model, starts.front(), frames[0], title);
+        const ColourScale scale = colour_scale(picture, info.units);
+        write_strip(output("strip.png"), picture, scale);
+        write_gif(output("forecast.gif"), picture, scale);
+    }
+    folder.commit();
+    log_info(fmt::format("forecast {} frame{} of {} recording{} from {}", horizon, horizon == 1 ? "" : "s",
+                         starts.size(), starts.size() == 1 ? "" : "s", info.path));
+    const nlohmann::ordered_json report = {{"schema", "nowcell.predict/1"},
+                                           {"recordings", starts.size()},
+                                           {"horizon", horizon},
+                                           {"units", info.units},
+                                           {"output", request.text("--output")}};
+    deliver(request, written, report.dump(1));
+    return 0;
+}
+
+// The part of the data to score, and why.
+struct ChosenPart {
+    Part part;
+    std::string why;
+};
+
+ChosenPart choose_part(const Request& request, const Forecaster& model, const SourceInfo& info) {
+    const bool own = info.fingerprint == model.trained_on().fingerprint;
+    if (request.has("--split")) {
+        return {part_from(request.text("--split")),
+                own ? "as asked, of the run's own data" : "as asked, of other data"};
+    }
+    if (own) return {Part::test, "the run's own data: the part it never saw"};
+    return {Part::all, "not the run's own data: all windows"};
+}
+
+int evaluate_model(const Request& request) {
+    choose_threads(request);
+    const Forecaster model = Forecaster::load(request.text("--model"), choose_device(request.text("--device", "auto")));
+    const auto source = open_input(request, model);
+    const ChosenPart chosen = choose_part(request, model, source->info());
+    WindowOptions window = model.data().window;
+    window.stride = model.config().integer("eval.stride");
+    EvaluationSet set{*source, window, cut_windows(source->info(), window, model.data().split, chosen.part),
+                      model.config().integer("eval.batch"), true};
+
+    BaselineOptions known = model.baselines();
+    if (source->info().height != model.trained_on().height || source->info().width != model.trained_on().width) {
+        known.climatology = torch::Tensor();
+        log_warning("frames of another size than in training: no climatology row");
+    }
+    if (known.period == 0) log_info("data.period = 0: no seasonal and no anomaly row");
+    const auto baselines = all_baselines(known);
+    log_info(describe(model.device()));
+    ProgressLine progress;
+    const ScoreTable table = evaluate(set, contenders(model, baselines), model.normalizer(), [&](std::int64_t done) {
+        progress.update(fmt::format("scored {} of {} windows", done, set.windows.size()));
+    });
+    const ScoreContext context{request.text("--model"), request.text("--input"), to_string(chosen.part), chosen.why};
+    if (request.has("--csv")) write_atomically(request.text("--csv"), score_csv(table));
+    deliver(request, score_text(table, context), score_json(table, context));
+    return 0;
+}
+
+}  // namespace
+}  // namespace nowcell
+
+extern "C" int nowcell_predict(const nowcell::Request& request) { return nowcell::predict(request); }
+
+extern "C" int nowcell_evaluate(const nowcell::Request& request) { return nowcell::evaluate_model(request); }

@@ -1,0 +1,127 @@
+#include "predict/forecaster.h"
+
+#include "src/error.h"
+#include "src/run_directory.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace nowcell {
+namespace {
+
+using Json = nlohmann::json;
+
+Json to_json(const Normalizer& value) {
+    return {{"kind", value.kind},
+            {"min", value.min},
+            {"max", value.max},
+            {"mean", value.mean},
+            {"deviation", value.deviation}};
+}
+
+Normalizer normalizer_from(const Json& json) {
+    return {json.at("kind"), json.at("min"), json.at("max"), json.at("mean"), json.at("deviation")};
+}
+
+Json to_json(const TrainedOn& value) {
+    return {{"channels", value.channels},
+            {"height", value.height},
+            {"width", value.width},
+            {"units", value.units},
+            {"step_s", value.step_s},
+            {"path", value.path},
+            {"fingerprint", value.fingerprint}};
+}
+
+TrainedOn trained_on_from(const Json& json) {
+    return {json.at("channels"), json.at("height"), json.at("width"),      json.at("units"),
+            json.at("step_s"),   json.at("path"),   json.at("fingerprint")};
+}
+
+}  // namespace
+
+Forecaster::Forecaster(Config config, std::shared_ptr<SequenceModel> network, Normalizer normalizer,
+                       BaselineOptions baselines, TrainedOn trained_on, torch::Device device)
+    : config_(std::move(config)),
+      data_(DataOptions::from(config_)),
+      network_(std::move(network)),
+      normalizer_(std::move(normalizer)),
+      baselines_(std::move(baselines)),
+      trained_on_(std::move(trained_on)),
+      device_(device) {
+    for (const std::string& name : network_->options().guides()) guides_.push_back(make_baseline(name, baselines_));
+    network_->to(device_);
+}
+
+Forecaster Forecaster::load(const std::string& model, torch::Device device) {
+    const std::string path = RunDirectory::resolve_model(model);
+    const Checkpoint checkpoint = Checkpoint::load(path);
+    try {
+        Config config = Config::parse(checkpoint.sections.at("config"), path + " (config)");
+        TrainedOn trained_on = trained_on_from(checkpoint.get_json("data"));
+        auto network = make_sequence_model(trained_on.channels, ModelOptions::from(config));
+        checkpoint.get_model(*network);
+        BaselineOptions baselines{config.integer("data.period"), checkpoint.get_json("baselines").at("decay"),
+                                  checkpoint.tensors.at("climatology")};
+        return {std::move(config),    std::move(network),    normalizer_from(checkpoint.get_json("normalizer")),
+                std::move(baselines), std::move(trained_on), device};
+    } catch (const Error& error) {
+        throw Error(ExitCode::model, fmt::format("cannot use {}: {}", path, error.what()), "",
+                    "use the nowcell that wrote it");
+    } catch (const std::exception& error) {  // a section or tensor without what it must have
+        throw Error(ExitCode::model, fmt::format("cannot use {}: {}", path, error.what()));
+    }
+}
+
+void Forecaster::put(Checkpoint& checkpoint) const {
+    checkpoint.put_model(*network_);
+    checkpoint.sections["config"] = config_.toml();
+    checkpoint.put_json("normalizer", to_json(normalizer_));
+    checkpoint.put_json("data", to_json(trained_on_));
+    checkpoint.put_json("baselines", {{"decay", baselines_.decay}});
+    checkpoint.tensors["climatology"] = baselines_.climatology;
+}
+
+std::int64_t Forecaster::history() const {
+    std::int64_t longest = data_.window.input_steps;
+    for (const auto& guide : guides_) longest = std::max(longest, guide->history());
+    return longest;
+}
+
+Prepared Forecaster::prepare(const torch::Tensor& past, std::int64_t horizon) const {
+    const std::int64_t steps = data_.window.input_steps;
+    Prepared prepared;
+    prepared.input = normalizer_.apply(past.narrow(1, past.size(1) - steps, steps)).to(device_);
+    std::vector<torch::Tensor> frames;
+    for (const auto& guide : guides_) frames.push_back(guide->forecast(past, horizon));
+    if (!frames.empty()) prepared.guides = normalizer_.apply(at::cat(frames, 2)).to(device_);
+    return prepared;
+}
+
+torch::Tensor Forecaster::forecast(const torch::Tensor& past, std::int64_t horizon) const {
+    const c10::NoGradGuard no_grad;
+    network_->eval();
+    const Prepared prepared = prepare(past, horizon);
+    return normalizer_.invert(network_->forecast(prepared.input, prepared.guides, horizon).to(torch::kCPU));
+}
+
+void Forecaster::check_source(const SourceInfo& info) const {
+    if (info.channels != trained_on_.channels) {
+        throw Error(ExitCode::data,
+                    fmt::format("the model expects {} channel{}, {} has {}", trained_on_.channels,
+                                trained_on_.channels == 1 ? "" : "s", info.path, info.channels),
+                    info.dataset, "choose another dataset with --dataset");
+    }
+    const std::int64_t patch = network_->options().patch;
+    if (info.height % patch != 0 || info.width % patch != 0) {
+        throw Error(ExitCode::data,
+                    fmt::format("frames of {}x{} are no multiple of model.patch = {}", info.height, info.width, patch),
+                    info.path);
+    }
+}
+
+}  // namespace nowcell

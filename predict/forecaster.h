@@ -1,0 +1,72 @@
+// A trained network with all that turns physical past frames into physical forecasts.
+#pragma once
+
+#include "data/baseline.h"
+#include "data/data_options.h"
+#include "data/normalizer.h"
+#include "src/checkpoint.h"
+#include "src/sequence_model.h"
+
+#include <memory>
+#include <string>
+
+namespace nowcell {
+
+/// What a network was trained on; stored in the checkpoint beside the weights.
+struct TrainedOn {
+    std::int64_t channels = 1;
+    std::int64_t height = 0;
+    std::int64_t width = 0;
+    std::string units = "1";
+    double step_s = 0.0;
+    std::string path;
+    std::string fingerprint;
+};
+
+/// Input and guides of a batch in model units, on the network's device; see SequenceModel::forecast.
+struct Prepared {
+    torch::Tensor input;   ///< (B,T_in,C,H,W)
+    torch::Tensor guides;  ///< (B,horizon,G C,H,W), or undefined
+};
+
+/// Forecasts in physical units from frames in physical units.
+class Forecaster {
+ public:
+    Forecaster(Config config, std::shared_ptr<SequenceModel> network, Normalizer normalizer, BaselineOptions baselines,
+               TrainedOn trained_on, torch::Device device);
+
+    /// `model`: RUN or FILE as users type it. Throws Error(model).
+    static Forecaster load(const std::string& model, torch::Device device);
+
+    /// Everything load() needs.
+    void put(Checkpoint& checkpoint) const;
+
+    /// past: (B,P,C,H,W) float32, P >= history(). Returns (B,horizon,C,H,W) float32 on the CPU.
+    torch::Tensor forecast(const torch::Tensor& past, std::int64_t horizon) const;
+
+    Prepared prepare(const torch::Tensor& past, std::int64_t horizon) const;
+
+    std::int64_t history() const;  ///< past frames that a forecast needs: T_in, or more for a baseline that guides it
+    const Config& config() const { return config_; }
+    const DataOptions& data() const { return data_; }
+    const Normalizer& normalizer() const { return normalizer_; }
+    const BaselineOptions& baselines() const { return baselines_; }
+    const TrainedOn& trained_on() const { return trained_on_; }
+    SequenceModel& network() const { return *network_; }
+    torch::Device device() const { return device_; }
+
+    /// Refuses frames of other channels or of a size that model.patch does not divide. Throws Error(data).
+    void check_source(const SourceInfo& info) const;
+
+ private:
+    Config config_;
+    DataOptions data_;
+    std::shared_ptr<SequenceModel> network_;
+    Normalizer normalizer_;
+    BaselineOptions baselines_;
+    std::vector<std::unique_ptr<Baseline>> guides_;
+    TrainedOn trained_on_;
+    torch::Device device_;
+};
+
+}  // namespace nowcell

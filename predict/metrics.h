@@ -1,0 +1,57 @@
+// Scores of forecasts against what happened, accumulated exactly per lead time.
+#pragma once
+
+#include "data/normalizer.h"
+
+#include <torch/types.h>
+
+#include <array>
+#include <string>
+#include <vector>
+
+namespace nowcell {
+
+/// mae and mse in physical units; ssim and psnr on the normaliser's 0..1 range.
+enum class Metric { mae, mse, ssim, psnr };
+
+constexpr std::array<Metric, 4> kMetrics = {Metric::mae, Metric::mse, Metric::ssim, Metric::psnr};
+
+std::string to_string(Metric metric);
+
+/// "K", "K^2", "1".
+std::string unit_of(Metric metric, const std::string& data_units);
+
+/// True when a larger value is a better forecast.
+bool larger_is_better(Metric metric);
+
+/// Structural similarity of frames: mean over the pixels whose whole 11x11 Gaussian window (sigma 1.5) lies inside, and
+/// over channels. a, b: (N,C,H,W) on a range of 1. Returns (N) float64; NaN when H or W is below 11.
+/// Source: Wang et al. 2004, K1 0.01, K2 0.03, population covariance; equals scikit-image with gaussian_weights.
+torch::Tensor ssim(const torch::Tensor& a, const torch::Tensor& b);
+
+/// Peak signal-to-noise ratio of frames, dB, peak 1: (N,C,H,W) -> (N) float64. Exact frames count as 100 dB.
+torch::Tensor psnr(const torch::Tensor& a, const torch::Tensor& b);
+
+/// Sums of one forecaster, one slot per lead time.
+class Scores {
+ public:
+    /// `images`: also SSIM and PSNR, which cost more.
+    Scores(std::int64_t leads, bool images);
+
+    /// forecast, truth: (B,T,C,H,W) physical units, T = leads. Every window counts the same.
+    void add(const torch::Tensor& forecast, const torch::Tensor& truth, const Normalizer& normalizer);
+
+    /// Mean over windows (and pixels); lead 1..T, or 0 for all lead times. NaN when it was not computed.
+    double value(Metric metric, std::int64_t lead) const;
+
+    std::int64_t leads() const { return leads_; }
+    std::int64_t windows() const { return windows_; }
+
+ private:
+    std::int64_t leads_;
+    bool images_;
+    std::int64_t windows_ = 0;
+    std::array<std::vector<double>, kMetrics.size()> sums_;
+};
+
+}  // namespace nowcell

@@ -1,0 +1,57 @@
+// Pictures a person wants to look at: strips, animations and loss curves. All colours come from one scale per picture.
+#pragma once
+
+#include <torch/types.h>
+
+#include <string>
+#include <vector>
+
+namespace nowcell {
+
+/// How a field becomes colours.
+struct ColourScale {
+    std::string map = "auto";  ///< "viridis" | "magma" | "grey" | "radar" | "auto": by units, grey for "1", radar
+                               ///< for rain (mm, mm/h, kg m-2, dBZ), else viridis
+    double min = 0.0;          ///< physical value of the first colour
+    double max = 1.0;          ///< of the last
+    std::string units = "1";   ///< written at the colour bar
+};
+
+/// One forecast to draw. Tensors are (T,C,H,W) float32, physical units, C 1 or 3 (RGB).
+struct Forecast {
+    torch::Tensor input;     ///< (T_in,C,H,W)
+    torch::Tensor forecast;  ///< (horizon,C,H,W)
+    torch::Tensor truth;     ///< (horizon' <= horizon,C,H,W); undefined: rows "truth" and "error" are left out
+    std::string title;       ///< may be empty
+    double step_s = 0.0;     ///< seconds between frames; 0: lead times are written in steps ("+3")
+};
+
+/// The range of colours for a forecast: of input and truth, so that a bad forecast saturates instead of hiding. Rounded
+/// outward; 0..1 or 0..255 for units "1" that fill such a range; from 0 for rain; one pixel in a thousand may lie
+/// outside.
+ColourScale colour_scale(const Forecast& forecast, const std::string& units);
+
+/// A PNG strip: rows input, truth, forecast, error (diverging colours around zero), one colour scale, a colour bar with
+/// units, lead times and the MAE of each lead under its column. Small frames are enlarged by whole factors (nearest),
+/// large ones reduced (area); long sequences are thinned evenly to at most `columns` (4 or more). Up to three leads are
+/// laid out downward, with columns instead of rows. Missing values are grey with stripes. Written atomically.
+/// Throws Error(output).
+void write_strip(const std::string& path, const Forecast& forecast, const ColourScale& scale, int columns = 10);
+
+/// An animated GIF, side by side: truth | forecast | error, or the forecast alone, with the lead time; the input frames
+/// come first. Exact map colours, no dithering.
+/// Throws Error(output).
+void write_gif(const std::string& path, const Forecast& forecast, const ColourScale& scale, double frames_per_s = 5.0);
+
+/// A named line of a plot.
+struct Curve {
+    std::string name;
+    std::vector<double> x;
+    std::vector<double> y;  ///< NaN breaks the line
+};
+
+/// A PNG line plot with axes, ticks, legend and grid. Throws Error(output).
+void write_plot(const std::string& path, const std::string& title, const std::string& x_label,
+                const std::string& y_label, const std::vector<Curve>& curves);
+
+}  // namespace nowcell

@@ -1,0 +1,162 @@
+#include "predict/score_table.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace nowcell {
+namespace {
+
+using Cells = std::vector<std::vector<std::string>>;
+
+// Left column to the left, the others to the right; a rule under the head.
+std::string aligned(const Cells& rows) {
+    std::vector<std::size_t> widths(rows.front().size(), 0);
+    for (const auto& row : rows) {
+        for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    }
+    std::string out;
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+        std::string line;
+        for (std::size_t i = 0; i < rows[r].size(); ++i) {
+            line +=
+                i == 0 ? fmt::format("{:<{}}", rows[r][i], widths[i]) : fmt::format("  {:>{}}", rows[r][i], widths[i]);
+        }
+        line.erase(line.find_last_not_of(' ') + 1);
+        out += line + "\n";
+        if (r == 0) {
+            std::size_t width = 0;
+            for (const std::size_t one : widths) width += one + 2;
+            out += std::string(width - 2, '-') + "\n";
+        }
+    }
+    return out;
+}
+
+std::string number(double value) {
+    if (std::isnan(value)) return "-";
+    const double size = std::abs(value);
+    return size >= 100.0  ? fmt::format("{:.1f}", value)
+           : size >= 10.0 ? fmt::format("{:.2f}", value)
+           : size >= 0.1  ? fmt::format("{:.4f}", value)
+                          : fmt::format("{:.5f}", value);
+}
+
+// Marks the best of some values with "*".
+std::vector<std::string> marked(const std::vector<double>& values, bool larger) {
+    double best = std::nan("");
+    for (const double value : values) {
+        if (std::isnan(best) || (larger ? value > best : value < best)) best = value;
+    }
+    std::vector<std::string> out;
+    for (const double value : values) out.push_back(number(value) + (value == best ? "*" : " "));
+    return out;
+}
+
+std::string skill(double model, double other) {
+    return other > 0.0 ? fmt::format("{:+.1f} %", 100.0 * (1.0 - model / other)) : "-";
+}
+
+std::string heading(Metric metric, const std::string& units) {
+    std::string name = to_string(metric);
+    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::toupper(c); });
+    if (metric == Metric::psnr) return name + " [dB]";
+    return metric == Metric::ssim ? name : fmt::format("{} [{}]", name, unit_of(metric, units));
+}
+
+std::vector<double> column(const ScoreTable& table, Metric metric, std::int64_t lead) {
+    std::vector<double> values;
+    for (const Scores& scores : table.scores) values.push_back(scores.value(metric, lead));
+    return values;
+}
+
+std::string summary(const ScoreTable& table) {
+    Cells rows(table.names.size() + 1);
+    rows[0] = {"forecaster"};
+    for (std::size_t i = 0; i < table.names.size(); ++i) rows[i + 1] = {table.names[i]};
+    for (const Metric metric : kMetrics) {
+        rows[0].push_back(heading(metric, table.units) + " ");
+        const std::vector<std::string> cells = marked(column(table, metric, 0), larger_is_better(metric));
+        for (std::size_t i = 0; i < cells.size(); ++i) rows[i + 1].push_back(cells[i]);
+    }
+    rows[0].push_back("skill of model");
+    for (std::size_t i = 0; i < table.names.size(); ++i) {
+        const double model = table.scores[0].value(Metric::mae, 0);
+        rows[i + 1].push_back(i == 0 ? "" : skill(model, table.scores[i].value(Metric::mae, 0)));
+    }
+    return aligned(rows);
+}
+
+std::string per_lead(const ScoreTable& table) {
+    Cells rows = {{heading(Metric::mae, table.units)}};
+    for (const std::string& name : table.names) rows[0].push_back(name + " ");
+    const std::int64_t leads = table.scores.front().leads();
+    for (std::int64_t lead = 1; lead <= leads; ++lead) {
+        rows.push_back({lead_text(lead, table.step_s)});
+        for (std::string& cell : marked(column(table, Metric::mae, lead), false))
+            rows.back().push_back(std::move(cell));
+    }
+    return aligned(rows);
+}
+
+}  // namespace
+
+std::string lead_text(std::int64_t lead, double step_s) {
+    if (step_s <= 0.0) return fmt::format("+{}", lead);
+    const double seconds = static_cast<double>(lead) * step_s;
+    if (std::fmod(step_s, 3600.0) == 0.0) return fmt::format("+{:.0f} h", seconds / 3600.0);
+    if (std::fmod(step_s, 60.0) == 0.0) return fmt::format("+{:.0f} min", seconds / 60.0);
+    return fmt::format("+{} s", seconds);
+}
+
+std::string score_text(const ScoreTable& table, const ScoreContext& context) {
+    const std::int64_t windows = table.scores.front().windows();
+    std::string out =
+        fmt::format("{} on {}: {} window{}, {} lead times, split {} ({})\n\n", context.model, context.data, windows,
+                    windows == 1 ? "" : "s", table.scores.front().leads(), context.split, context.note);
+    out += summary(table) + "\n" + per_lead(table);
+    return out + "\n* best. Skill: by how much the model's MAE is below that forecaster's.\n";
+}
+
+std::string score_json(const ScoreTable& table, const ScoreContext& context) {
+    nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+    for (std::size_t i = 0; i < table.names.size(); ++i) {
+        for (const Metric metric : kMetrics) {
+            for (std::int64_t lead = 0; lead <= table.scores[i].leads(); ++lead) {
+                nlohmann::ordered_json row = {{"forecaster", table.names[i]}, {"metric", to_string(metric)}};
+                if (lead == 0) row["lead"] = "all";
+                if (lead > 0) row["lead"] = lead;
+                row["unit"] = unit_of(metric, table.units);
+                row["value"] = table.scores[i].value(metric, lead);
+                rows.push_back(std::move(row));
+            }
+        }
+    }
+    const nlohmann::ordered_json report = {{"schema", "nowcell.evaluate/1"},
+                                           {"model", context.model},
+                                           {"data", context.data},
+                                           {"split", context.split},
+                                           {"windows", table.scores.front().windows()},
+                                           {"step_s", table.step_s},
+                                           {"rows", rows}};
+    return report.dump(1);
+}
+
+std::string score_csv(const ScoreTable& table) {
+    std::string out = "forecaster,metric,lead,unit,value\n";
+    for (std::size_t i = 0; i < table.names.size(); ++i) {
+        for (const Metric metric : kMetrics) {
+            for (std::int64_t lead = 0; lead <= table.scores[i].leads(); ++lead) {
+                const double value = table.scores[i].value(metric, lead);
+                out += fmt::format("{},{},{},\"{}\",{}\n", table.names[i], to_string(metric),
+                                   lead == 0 ? std::string("all") : std::to_string(lead), unit_of(metric, table.units),
+                                   std::isnan(value) ? std::string() : fmt::format("{}", value));
+            }
+        }
+    }
+    return out;
+}
+
+}  // namespace nowcell

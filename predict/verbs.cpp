@@ -1,0 +1,109 @@
+#include "predict/verbs.h"
+
+namespace nowcell {
+namespace {
+
+Flag model_flag() {
+    return {.name = "--model",
+            .value = "RUN|FILE",
+            .help = "a run directory (its best checkpoint) or a checkpoint",
+            .aliases = {"-m"},
+            .required = true};
+}
+
+Flag input_flag() {
+    return {.name = "--input", .value = "DATA", .help = "file of frames", .aliases = {"-i"}, .required = true};
+}
+
+Flag dataset_flag() {
+    return {.name = "--dataset",
+            .value = "NAME",
+            .help = "dataset in the file; default: as in training, else the only one"};
+}
+
+Flag missing_flag() {
+    return {.name = "--missing",
+            .value = "POLICY",
+            .help = "what a missing value does; default: as in training",
+            .choices = {"error", "zero"}};
+}
+
+}  // namespace
+
+std::vector<Verb> predict_verbs() {
+    Flag folder = output_flag("folder for forecast.h5, strip.png and forecast.gif");
+    folder.required = true;
+    return {
+        {.name = "predict",
+         .summary = "Forecast the frames that follow; no later frames are needed.",
+         .handler = "nowcell_predict",
+         .flags = {model_flag(),
+                   input_flag(),
+                   {.name = "--horizon",
+                    .type = FlagType::integer,
+                    .value = "N",
+                    .help = "frames to forecast; default: the output steps of training",
+                    .min = 1},
+                   {.name = "--start",
+                    .type = FlagType::integer,
+                    .value = "T",
+                    .help = "index of the first input frame; default: the last input steps of each recording",
+                    .min = 0},
+                   {.name = "--recording",
+                    .type = FlagType::integer,
+                    .value = "N",
+                    .help = "forecast only this recording, counted from 0; default: all",
+                    .min = 0},
+                   folder,
+                   dataset_flag(),
+                   missing_flag(),
+                   {.name = "--no-pictures", .type = FlagType::none, .value = "", .help = "write forecast.h5 only"},
+                   force_flag(),
+                   device_flag(),
+                   threads_flag(),
+                   json_flag()},
+         .examples = {"nowcell predict --model runs/radar --input radar.h5 --horizon 12 --output forecast",
+                      "nowcell predict --model runs/radar --input radar.h5 --start 40 --output past-case"}},
+        {.name = "evaluate",
+         .summary = "Score a model and every baseline on the same windows, per lead time.",
+         .handler = "nowcell_evaluate",
+         .flags = {model_flag(),
+                   input_flag(),
+                   {.name = "--split",
+                    .value = "PART",
+                    .help = "part to score; default: test when the input is the run's own data, else all",
+                    .choices = {"train", "validation", "test", "all"}},
+                   json_flag(),
+                   {.name = "--csv", .value = "FILE", .help = "write the rows as CSV", .report = true},
+                   report_flag(),
+                   dataset_flag(),
+                   missing_flag(),
+                   force_flag(),
+                   device_flag(),
+                   threads_flag()},
+         .examples = {"nowcell evaluate --model runs/radar --input radar.h5",
+                      "nowcell evaluate --model runs/radar --input other.h5 --json scores.json --csv scores.csv"}},
+    };
+}
+
+std::vector<Key> predict_keys() {
+    return {
+        {.name = "eval.stride",
+         .type = KeyType::integer,
+         .fallback = "1",
+         .help = "frames between the starts of neighbouring test windows",
+         .min = 1},
+        {.name = "eval.validation_stride",
+         .type = KeyType::integer,
+         .fallback = "1",
+         .help = "the same for validation windows",
+         .min = 1},
+        {.name = "eval.batch",
+         .type = KeyType::integer,
+         .fallback = "16",
+         .help = "windows scored at a time",
+         .min = 1},
+    };
+}
+
+}  // namespace nowcell

@@ -1,0 +1,147 @@
+#include "predict/metrics.h"
+#include "predict/evaluation.h"
+#include "predict/score_table.h"
+
+#include <ATen/ATen.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/catch.h"
+
+#include <cmath>
+
+using Catch::Approx;
+using nowcell::Metric;
+using nowcell::Scores;
+
+namespace {
+
+// SSIM by its definition, a pixel at a time, over the pixels whose window lies inside.
+double ssim_by_hand(const torch::Tensor& a, const torch::Tensor& b) {
+    const auto x = a.accessor<double, 2>();
+    const auto y = b.accessor<double, 2>();
+    double norm = 0.0;
+    for (int i = -5; i <= 5; ++i) norm += std::exp(-i * i / 4.5);
+    double total = 0.0;
+    int count = 0;
+    for (std::int64_t r = 5; r + 5 < a.size(0); ++r) {
+        for (std::int64_t c = 5; c + 5 < a.size(1); ++c) {
+            double mx = 0, my = 0, xx = 0, yy = 0, xy = 0;
+            for (int i = -5; i <= 5; ++i) {
+                for (int j = -5; j <= 5; ++j) {
+                    const double w = std::exp(-(i * i + j * j) / 4.5) / (norm * norm);
+                    const double p = x[r + i][c + j];
+                    const double q = y[r + i][c + j];
+                    mx += w * p, my += w * q, xx += w * p * p, yy += w * q * q, xy += w * p * q;
+                }
+            }
+            total += (2 * mx * my + 1e-4) * (2 * (xy - mx * my) + 9e-4) /
+                     ((mx * mx + my * my + 1e-4) * (xx - mx * mx + yy - my * my + 9e-4));
+            ++count;
+        }
+    }
+    return total / count;
+}
+
+nowcell::Normalizer range(double min, double max) { return {"minmax", min, max, 0.0, 1.0}; }
+
+}  // namespace
+
+TEST_CASE("SSIM equals its definition") {
+    at::manual_seed(4);
+    const torch::Tensor a = at::rand({17, 14}, at::kDouble);
+    const torch::Tensor b = (a + 0.2 * at::rand({17, 14}, at::kDouble)).clamp(0, 1);
+    const auto batch = [](const torch::Tensor& x) { return x.unsqueeze(0).unsqueeze(0); };
+    CHECK(nowcell::ssim(batch(a), batch(b)).item<double>() == Approx(ssim_by_hand(a, b)).epsilon(1e-9));
+    CHECK(nowcell::ssim(batch(a), batch(a)).item<double>() == Approx(1.0).epsilon(1e-12));
+    CHECK(std::isnan(nowcell::ssim(at::rand({1, 1, 10, 40}), at::rand({1, 1, 10, 40})).item<double>()));
+}
+
+TEST_CASE("PSNR equals its definition and is finite for exact frames") {
+    const torch::Tensor a = at::zeros({2, 1, 4, 4});
+    torch::Tensor b = a.clone();
+    b[0].fill_(0.1);
+    const torch::Tensor decibel = nowcell::psnr(a, b);
+    CHECK(decibel[0].item<double>() == Approx(20.0).epsilon(1e-6));
+    CHECK(decibel[1].item<double>() == 100.0);
+}
+
+TEST_CASE("scores are means over windows and pixels, per lead time and over all") {
+    Scores scores(2, false);
+    const torch::Tensor truth = at::zeros({1, 2, 1, 3, 3});
+    torch::Tensor forecast = truth.clone();
+    forecast.select(1, 0).fill_(2.0);
+    forecast.select(1, 1).fill_(-4.0);
+    scores.add(forecast, truth, range(0, 1));
+    scores.add(truth, truth, range(0, 1));
+    CHECK(scores.windows() == 2);
+    CHECK(scores.value(Metric::mae, 1) == 1.0);
+    CHECK(scores.value(Metric::mae, 2) == 2.0);
+    CHECK(scores.value(Metric::mae, 0) == 1.5);
+    CHECK(scores.value(Metric::mse, 0) == 5.0);
+    CHECK(std::isnan(scores.value(Metric::ssim, 0)));
+}
+
+TEST_CASE("a batch scored at once equals the same windows one by one") {
+    at::manual_seed(6);
+    const torch::Tensor truth = at::rand({5, 3, 2, 16, 13}) * 40.0 + 260.0;
+    const torch::Tensor forecast = truth + at::randn({5, 3, 2, 16, 13});
+    Scores together(3, true);
+    together.add(forecast, truth, range(260, 300));
+    Scores alone(3, true);
+    for (std::int64_t i = 0; i < 5; ++i) alone.add(forecast.narrow(0, i, 1), truth.narrow(0, i, 1), range(260, 300));
+    for (const Metric metric : nowcell::kMetrics) {
+        for (std::int64_t lead = 0; lead <= 3; ++lead) {
+            CHECK(together.value(metric, lead) == Approx(alone.value(metric, lead)).epsilon(1e-12));
+        }
+    }
+}
+
+TEST_CASE("SSIM and PSNR do not depend on the units") {
+    at::manual_seed(8);
+    const torch::Tensor truth = at::rand({1, 1, 1, 16, 16}, at::kDouble);
+    const torch::Tensor forecast = truth * 0.9;
+    Scores unit(1, true);
+    unit.add(forecast, truth, range(0, 1));
+    Scores kelvin(1, true);
+    kelvin.add(forecast * 30.0 + 270.0, truth * 30.0 + 270.0, range(270, 300));
+    CHECK(unit.value(Metric::ssim, 0) == Approx(kelvin.value(Metric::ssim, 0)).epsilon(1e-6));
+    CHECK(unit.value(Metric::psnr, 0) == Approx(kelvin.value(Metric::psnr, 0)).epsilon(1e-6));
+}
+
+TEST_CASE("the report has a row for every forecaster, metric and lead time") {
+    nowcell::ScoreTable table{{"model", "persistence"}, {Scores(3, true), Scores(3, true)}, "K", 3600.0};
+    at::manual_seed(9);
+    const torch::Tensor truth = at::rand({2, 3, 1, 12, 12}) + 280.0;
+    table.scores[0].add(truth + 0.25, truth, range(280, 281));
+    table.scores[1].add(truth + 0.5, truth, range(280, 281));
+    const nowcell::ScoreContext context{"run", "data.h5", "test", "why"};
+    const auto report = nlohmann::json::parse(nowcell::score_json(table, context));
+    CHECK(report.at("schema") == "nowcell.evaluate/1");
+    CHECK(report.at("split") == "test");
+    CHECK(report.at("windows") == 2);
+    CHECK(report.at("rows").size() == 2 * 4 * 4);
+    for (const auto& row : report.at("rows")) {
+        if (row.at("forecaster") == "model" && row.at("metric") == "mae") {
+            CHECK(row.at("unit") == "K");
+            CHECK(row.at("value").get<double>() == Approx(0.25).epsilon(1e-4));
+        }
+        if (row.at("metric") == "mse") CHECK(row.at("unit") == "K^2");
+        if (row.at("metric") == "ssim" || row.at("metric") == "psnr") CHECK(row.at("unit") == "1");
+    }
+    const std::string text = nowcell::score_text(table, context);
+    CHECK(text.find("+50.0 %") != std::string::npos);
+    CHECK(text.find("+3 h") != std::string::npos);
+    CHECK(text.find("0.2500*") != std::string::npos);
+    const std::string csv = nowcell::score_csv(table);
+    CHECK(std::count(csv.begin(), csv.end(), '\n') == 1 + 2 * 4 * 4);
+}
+
+TEST_CASE("a metric that was not computed is null in JSON and empty in CSV") {
+    nowcell::ScoreTable table{{"model"}, {Scores(1, true)}, "1", 0.0};
+    table.scores[0].add(at::zeros({1, 1, 1, 5, 5}), at::zeros({1, 1, 1, 5, 5}), range(0, 1));  // too small for SSIM
+    const auto report = nlohmann::json::parse(nowcell::score_json(table, {"m", "d", "all", "w"}));
+    bool seen = false;
+    for (const auto& row : report.at("rows")) seen = seen || (row.at("metric") == "ssim" && row.at("value").is_null());
+    CHECK(seen);
+    CHECK(nowcell::score_csv(table).find("model,ssim,all,\"1\",\n") != std::string::npos);
+}
