@@ -1,0 +1,198 @@
+#include "train/trainer.h"
+#include "data/bouncing_digits.h"
+#include "data/hdf5_io.h"
+#include "predict/evaluation.h"
+#include "src/error.h"
+#include "src/run_directory.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/catch.h"
+#include "tests/support/files.h"
+
+#include <csignal>
+#include <fstream>
+
+using namespace nowcell;
+
+namespace {
+
+// A small run on a square that moves one pixel per frame: easy to learn, and persistence is wrong.
+class SmallRun {
+ public:
+    explicit SmallRun(const std::vector<std::string>& overrides = {}) {
+        torch::Tensor frames = at::zeros({24, 8, 16, 16}, at::kByte);
+        for (std::int64_t n = 0; n < 24; ++n) {
+            for (std::int64_t t = 0; t < 8; ++t) {
+                frames[n][t].narrow(0, n % 10, 5).narrow(1, (n * 3) % 4 + t, 4).fill_(255);
+            }
+        }
+        write_hdf5(folder_.path("d.h5"), {{"/frames", frames, {1, 8, 16, 16}, {{"scale_factor", 1.0 / 255.0}}}}, {});
+        std::vector<std::string> all = {"data.path=" + folder_.path("d.h5"),
+                                        "data.input_steps=4",
+                                        "data.output_steps=4",
+                                        "data.split_by=sequence",
+                                        "train.epochs=3",
+                                        "train.batch=8",
+                                        "optim.lr=0.01"};
+        all.insert(all.end(), overrides.begin(), overrides.end());
+        config_ = Config::parse("[[model.layers]]\nfilters = 6\n", "small", all);
+        source_ = open_source(DataOptions::from(config_).source);
+        run_ = std::make_unique<RunDirectory>(RunDirectory::create(folder_.path("run"), "small.toml", config_, false));
+    }
+
+    TrainResult train() {
+        at::manual_seed(7);
+        at::set_num_threads(1);
+        const DataOptions data = DataOptions::from(config_);
+        BaselineOptions baselines{0, 0.0, training_mean(*source_, data.split)};
+        TrainedOn on{1, 16, 16, "1", 0.0, data.source.path, source_->info().fingerprint};
+        Forecaster forecaster(config_, make_sequence_model(1, ModelOptions::from(config_)),
+                              Normalizer::fit("minmax", *source_, data.split), baselines, on, torch::kCPU);
+        Trainer trainer(*source_, windows(Part::train), windows(Part::validation), forecaster, *run_);
+        return trainer.run();
+    }
+
+    std::vector<Window> windows(Part part) const {
+        const DataOptions data = DataOptions::from(config_);
+        return cut_windows(source_->info(), data.window, data.split, part);
+    }
+
+    ScoreTable score(const std::string& model, Part part) const {
+        const Forecaster forecaster = Forecaster::load(model, torch::kCPU);
+        const auto baselines = all_baselines(forecaster.baselines());
+        return evaluate({*source_, forecaster.data().window, windows(part), 4, false},
+                        contenders(forecaster, baselines), forecaster.normalizer());
+    }
+
+    std::string metrics() const {
+        std::ifstream in(run_->file("metrics.csv"));
+        return {std::istreambuf_iterator<char>(in), {}};
+    }
+
+    const RunDirectory& run() const { return *run_; }
+
+ private:
+    TemporaryFolder folder_;
+    Config config_;
+    std::unique_ptr<FrameSource> source_;
+    std::unique_ptr<RunDirectory> run_;
+};
+
+std::vector<double> validation_column(const std::string& csv) {
+    std::vector<double> values;
+    std::istringstream in(csv);
+    std::string line;
+    std::getline(in, line);
+    while (std::getline(in, line)) {
+        std::istringstream cells(line);
+        std::string cell;
+        for (int i = 0; i < 5; ++i) std::getline(cells, cell, ',');
+        values.push_back(std::stod(cell));
+    }
+    return values;
+}
+
+}  // namespace
+
+TEST_CASE("training on a moving square beats persistence and keeps the best epoch") {
+    SmallRun small({"train.epochs=30"});
+    const TrainResult result = small.train();
+    CHECK(result.why == "all epochs");
+    const std::vector<double> validation = validation_column(small.metrics());
+    REQUIRE(validation.size() == 31);
+    CHECK(result.best_mae == Catch::Approx(*std::min_element(validation.begin(), validation.end())).epsilon(1e-6));
+
+    // The saved best checkpoint scores what the log says: validation and evaluation are the same function.
+    const ScoreTable again = small.score(small.run().path(), Part::validation);
+    CHECK(again.of("model").value(Metric::mae, 0) == Catch::Approx(result.best_mae).epsilon(1e-6));
+    const ScoreTable test = small.score(small.run().path(), Part::test);
+    CHECK(test.of("model").value(Metric::mae, 0) < 0.75 * test.of("persistence").value(Metric::mae, 0));
+}
+
+TEST_CASE("the same seed gives the same numbers") {
+    SmallRun a;
+    SmallRun b;
+    a.train();
+    b.train();
+    CHECK(validation_column(a.metrics()) == validation_column(b.metrics()));
+    SmallRun other({"train.seed=1"});
+    other.train();
+    CHECK(validation_column(a.metrics()) != validation_column(other.metrics()));
+}
+
+TEST_CASE("a network that corrects a baseline starts where the baseline stands") {
+    SmallRun small({"model.residual_on=optical-flow", "train.epochs=1"});
+    small.train();
+    const ScoreTable table = small.score(small.run().path(), Part::validation);
+    CHECK(validation_column(small.metrics())[0] ==
+          Catch::Approx(table.of("optical-flow").value(Metric::mae, 0)).epsilon(1e-5));
+}
+
+TEST_CASE("time, patience and averaging end or shape a run") {
+    SmallRun hurried({"train.epochs=100000", "train.max_time=1s"});
+    CHECK(hurried.train().why == "train.max_time");
+    SmallRun hopeless({"train.epochs=50", "optim.lr=0", "train.patience=2"});
+    const TrainResult result = hopeless.train();
+    CHECK(result.why == "train.patience");
+    CHECK(result.epochs == 2);
+    SmallRun averaged({"train.ema=0.9"});
+    averaged.train();
+    SmallRun plain;
+    plain.train();
+    CHECK(validation_column(averaged.metrics()) != validation_column(plain.metrics()));
+    SmallRun fewer({"train.epoch_windows=8", "train.epochs=2"});
+    fewer.train();
+    CHECK(fewer.metrics().find("\n2,2,") != std::string::npos);
+}
+
+TEST_CASE("a signal ends a run after the step, with a checkpoint that loads") {
+    SmallRun small({"train.epochs=100000"});
+    struct Alarm {
+        Alarm() {
+            std::signal(SIGALRM, [](int) { std::raise(SIGTERM); }), ::alarm(1);
+        }
+        ~Alarm() { std::signal(SIGALRM, SIG_DFL); }
+    };
+    const Alarm alarm;
+    const TrainResult result = small.train();
+    CHECK(result.why == "signal");
+    CHECK(result.signal == SIGTERM);
+    CHECK_NOTHROW(Forecaster::load(small.run().checkpoint("last"), torch::kCPU));
+}
+
+TEST_CASE("divergence is an error that names the step, and the checkpoints stay") {
+    SmallRun small({"optim.lr=1e30", "optim.grad_clip=0", "train.epochs=20", "loss.name=mse"});
+    try {
+        small.train();
+        FAIL("a learning rate of 1e30 did not diverge");
+    } catch (const Error& error) {
+        CHECK(error.code() == ExitCode::diverged);
+    }
+    CHECK_NOTHROW(Forecaster::load(small.run().path(), torch::kCPU));
+}
+
+TEST_CASE("next-frame networks are trained and validated as rollouts") {
+    SmallRun small({"model.strategy=next-frame", "model.head=conv3d", "train.epochs=12"});
+    const TrainResult result = small.train();
+    CHECK(result.best_mae < validation_column(small.metrics())[0]);
+}
+
+TEST_CASE("a forecaster refuses data that it was not built for") {
+    SmallRun small({"train.epochs=1", "model.patch=2"});
+    small.train();
+    const Forecaster forecaster = Forecaster::load(small.run().path(), torch::kCPU);
+    SourceInfo info;
+    info.channels = 3;
+    info.height = info.width = 16;
+    CHECK_THROWS_AS(forecaster.check_source(info), Error);
+    info.channels = 1;
+    info.height = 15;
+    CHECK_THROWS_AS(forecaster.check_source(info), Error);
+    info.height = 32;
+    CHECK_NOTHROW(forecaster.check_source(info));
+    // Another frame size than in training is fine: the network is a convolution.
+    CHECK(forecaster.forecast(at::rand({1, 4, 1, 32, 24}), 7).sizes() == std::vector<std::int64_t>({1, 7, 1, 32, 24}));
+}

@@ -1,0 +1,94 @@
+// The handler of train.
+#include "predict/pictures.h"
+#include "src/device.h"
+#include "src/error.h"
+#include "src/log.h"
+#include "src/report.h"
+#include "train/trainer.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <csignal>
+
+namespace nowcell {
+namespace {
+
+// Everything that training needs to know about the data, from its training part alone.
+Forecaster prepare_forecaster(const Config& config, const FrameSource& source, const std::vector<Window>& training,
+                              torch::Device device) {
+    const DataOptions data = DataOptions::from(config);
+    const SourceInfo& info = source.info();
+    const Normalizer normalizer = Normalizer::fit(data.normalize, source, data.split);
+    BaselineOptions baselines{data.period, 0.0, training_mean(source, data.split)};
+    if (data.period > 0) baselines.decay = fit_decay(source, training, data.window, data.period);
+    TrainedOn trained_on{info.channels, info.height, info.width, info.units, info.step_s, info.path, info.fingerprint};
+    auto network = make_sequence_model(info.channels, ModelOptions::from(config));
+    Forecaster forecaster(config, std::move(network), normalizer, std::move(baselines), std::move(trained_on), device);
+    forecaster.check_source(info);
+    return forecaster;
+}
+
+// A forecast of the first validation window by the best weights, as a picture.
+void draw_sample(const Forecaster& best, const FrameSource& source, const Window& window, const std::string& path) {
+    const WindowOptions& options = best.data().window;
+    const Batch batch = read_windows(source, options, {window});
+    const torch::Tensor past = batch.past[0];
+    const Forecast picture{past.narrow(0, past.size(0) - options.input_steps, options.input_steps),
+                           best.forecast(batch.past, options.output_steps)[0], batch.target[0], "validation",
+                           source.info().step_s};
+    write_strip(path, picture, colour_scale(picture, source.info().units));
+}
+
+std::string result_text(const TrainResult& result, const RunDirectory& run, const std::string& units) {
+    return fmt::format(
+        "{}\nended by {} after {} epoch{} and {:.0f} s; best epoch {}: validation MAE {:.5g}{}\n"
+        "next: nowcell evaluate --model {} --input DATA\n",
+        run.path(), result.why, result.epochs, result.epochs == 1 ? "" : "s", result.seconds, result.best_epoch,
+        result.best_mae, units == "1" ? "" : " " + units, run.path());
+}
+
+std::string result_json(const TrainResult& result, const RunDirectory& run, const std::string& units) {
+    const nlohmann::ordered_json report = {{"schema", "nowcell.train/1"},
+                                           {"run", run.path()},
+                                           {"ended_by", result.why},
+                                           {"epochs", result.epochs},
+                                           {"seconds", result.seconds},
+                                           {"best_epoch", result.best_epoch},
+                                           {"best_validation_mae", result.best_mae},
+                                           {"unit", units}};
+    return report.dump(1);
+}
+
+int train(const Request& request) {
+    const Config config = request.config();
+    choose_threads(request);
+    const torch::Device device = choose_device(config.text("train.device"));
+    make_deterministic(static_cast<std::uint64_t>(config.integer("train.seed")));
+
+    const DataOptions data = DataOptions::from(config);
+    const auto source = open_source(data.source);
+    WindowOptions checking = data.window;
+    checking.stride = config.integer("eval.validation_stride");
+    const std::vector<Window> training = cut_windows(source->info(), data.window, data.split, Part::train);
+    const std::vector<Window> validation = cut_windows(source->info(), checking, data.split, Part::validation);
+    Forecaster forecaster = prepare_forecaster(config, *source, training, device);
+
+    const RunDirectory run =
+        RunDirectory::create(request.text("--output"), request.text("--config"), config, request.has("--force"));
+    log_info(describe(device));
+    log_info(fmt::format("{} training and {} validation windows, {} parameters, run {}", training.size(),
+                         validation.size(), forecaster.network().parameter_count(), run.path()));
+    Trainer trainer(*source, training, validation, forecaster, run);
+    const TrainResult result = trainer.run();
+    const Forecaster best = Forecaster::load(run.path(), device);
+    draw_sample(best, *source, validation.front(), run.file("validation.png"));
+    deliver(request, result_text(result, run, source->info().units), result_json(result, run, source->info().units));
+    if (result.signal == SIGINT) return static_cast<int>(ExitCode::interrupted);
+    return static_cast<int>(result.signal == SIGTERM ? ExitCode::terminated : ExitCode::ok);
+}
+
+}  // namespace
+}  // namespace nowcell
+
+extern "C" int nowcell_train(const nowcell::Request& request) { return nowcell::train(request); }

@@ -1,0 +1,160 @@
+#include "train/trainer.h"
+
+#include "src/error.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace nowcell {
+namespace {
+
+std::string time_text(double seconds) {
+    const auto whole = static_cast<std::int64_t>(std::lround(seconds));
+    if (whole < 60) return fmt::format("{}s", whole);
+    if (whole < 3600) return fmt::format("{}m{:02}s", whole / 60, whole % 60);
+    return fmt::format("{}h{:02}m", whole / 3600, whole % 3600 / 60);
+}
+
+}  // namespace
+
+Trainer::Trainer(const FrameSource& source, std::vector<Window> training, std::vector<Window> validation,
+                 Forecaster& forecaster, const RunDirectory& run)
+    : forecaster_(forecaster),
+      run_(run),
+      options_(TrainOptions::from(forecaster.config())),
+      window_(forecaster.data().window),
+      loader_(source, window_, std::move(training), options_.batch, /*shuffle=*/true, options_.seed),
+      validation_{source, window_, std::move(validation), forecaster.config().integer("eval.batch"), /*images=*/false},
+      learner_(make_sequence_model(forecaster.trained_on().channels, forecaster.network().options())),
+      log_(run.file("metrics.csv"), run.file("loss.png"), source.info().units),
+      steps_per_epoch_(loader_.batches()) {
+    copy_weights(*learner_, forecaster.network());
+    learner_->to(forecaster.device());
+    optimizer_ = make_optimizer(options_, learner_->parameters());
+    result_.best_mae = std::numeric_limits<double>::infinity();
+    if (options_.epoch_windows > 0) {
+        const std::int64_t wanted = (options_.epoch_windows + options_.batch - 1) / options_.batch;
+        steps_per_epoch_ = std::min(steps_per_epoch_, wanted);
+    }
+}
+
+double Trainer::elapsed_s() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+}
+
+bool Trainer::out_of_time() const { return options_.max_time_s > 0.0 && elapsed_s() >= options_.max_time_s; }
+
+std::string Trainer::stop_reason(std::int64_t epoch) const {
+    if (stop_.received() != 0) return "signal";
+    if (out_of_time()) return "train.max_time";
+    const bool patient = options_.patience == 0 || epoch - result_.best_epoch < options_.patience;
+    if (!patient) return "train.patience";
+    return epoch == options_.epochs ? "all epochs" : "";
+}
+
+TrainResult Trainer::run() {
+    start_ = std::chrono::steady_clock::now();
+    validate(0);
+    while (result_.why.empty()) {
+        const bool complete = train_epoch(++result_.epochs);
+        // Who asks a run to stop does not wait for a validation: what has been learned is saved as it is.
+        if (complete || stop_.received() == 0) {
+            validate(result_.epochs);
+        } else {
+            save("last", result_.epochs, std::numeric_limits<double>::quiet_NaN());
+        }
+        result_.why = stop_reason(result_.epochs);
+    }
+    result_.signal = stop_.received();
+    result_.seconds = elapsed_s();
+    return result_;
+}
+
+bool Trainer::train_epoch(std::int64_t epoch) {
+    loader_.start_epoch(epoch);
+    epoch_step_ = sequences_ = 0;
+    loss_sum_ = 0.0;
+    learner_->train();
+    epoch_start_s_ = elapsed_s();
+    for (Batch batch; epoch_step_ < steps_per_epoch_ && loader_.next(batch);) {
+        train_step(batch, epoch);
+        progress_.update(progress_text(epoch));
+        if (out_of_time() || stop_.received() != 0) break;
+    }
+    epoch_seconds_ = elapsed_s() - epoch_start_s_;
+    if (options_.ema == 0.0) copy_weights(forecaster_.network(), *learner_);
+    return epoch_step_ == steps_per_epoch_;
+}
+
+void Trainer::train_step(const Batch& batch, std::int64_t epoch) {
+    const Prepared prepared = forecaster_.prepare(batch.past, window_.output_steps);
+    const torch::Tensor target = forecaster_.normalizer().apply(batch.target).to(forecaster_.device());
+    lr_ = learning_rate(options_, step_, options_.epochs * steps_per_epoch_);
+    set_learning_rate(*optimizer_, lr_);
+    optimizer_->zero_grad();
+    const torch::Tensor loss = loss_of(options_.loss, learner_->supervised(prepared.input, target, prepared.guides));
+    loss.backward();
+    const double norm = clip_gradients(learner_->parameters(), options_.grad_clip);
+    const double value = loss.item<double>();
+    if (!std::isfinite(value) || !std::isfinite(norm)) {
+        throw Error(ExitCode::diverged,
+                    fmt::format("training diverged at epoch {} step {}: loss {}, gradient norm {}, learning rate {}",
+                                epoch, epoch_step_ + 1, value, norm, lr_),
+                    "", fmt::format("a smaller --lr or optim.grad_clip; {} holds the best epoch so far", run_.path()));
+    }
+    optimizer_->step();
+    ++step_;
+    ++epoch_step_;
+    sequences_ += batch.target.size(0);
+    loss_sum_ += value;
+    if (options_.ema > 0.0) update_average(forecaster_.network(), *learner_, options_.ema, step_);
+}
+
+std::string Trainer::progress_text(std::int64_t epoch) const {
+    const double rate = static_cast<double>(sequences_) / std::max(1e-9, elapsed_s() - epoch_start_s_);
+    const auto left =
+        static_cast<double>((options_.epochs - epoch) * steps_per_epoch_ + steps_per_epoch_ - epoch_step_);
+    double eta = left * elapsed_s() / static_cast<double>(step_);
+    if (options_.max_time_s > 0.0) eta = std::min(eta, options_.max_time_s - elapsed_s());
+    return fmt::format("epoch {}/{}  step {}/{}  loss {:.5f}  lr {:.1e}  {:.1f} sequences/s  ETA {}", epoch,
+                       options_.epochs, epoch_step_, steps_per_epoch_, loss_sum_ / static_cast<double>(epoch_step_),
+                       lr_, rate, time_text(std::max(0.0, eta)));
+}
+
+void Trainer::validate(std::int64_t epoch) {
+    const std::vector<std::unique_ptr<Baseline>> none;
+    const ScoreTable table = evaluate(validation_, contenders(forecaster_, none), forecaster_.normalizer());
+    const Scores& scores = table.scores.front();
+    const double mae = scores.value(Metric::mae, 0);
+    if (!std::isfinite(mae)) {
+        throw Error(ExitCode::diverged, fmt::format("the validation error of epoch {} is {}", epoch, mae), "",
+                    "a smaller --lr or optim.grad_clip");
+    }
+    const bool trained = epoch > 0;
+    const double loss = trained ? loss_sum_ / static_cast<double>(epoch_step_) : std::nan("");
+    const double rate = trained ? static_cast<double>(sequences_) / std::max(1e-9, epoch_seconds_) : 0.0;
+    const bool best = mae < result_.best_mae;
+    if (best) {
+        result_.best_mae = mae;
+        result_.best_epoch = epoch;
+        save("best", epoch, mae);
+    }
+    save("last", epoch, mae);
+    log_.add({epoch, step_, lr_, loss, mae, scores.value(Metric::mse, 0), elapsed_s(), rate});
+    progress_.finish(fmt::format("epoch {}/{}  {}validation MAE {:.5g} {}{}  {}", epoch, options_.epochs,
+                                 trained ? fmt::format("loss {:.5f}  {:.1f} sequences/s  ", loss, rate) : "", mae,
+                                 table.units == "1" ? "" : table.units, best ? "  best" : "", time_text(elapsed_s())));
+}
+
+void Trainer::save(const std::string& which, std::int64_t epoch, double mae) const {
+    Checkpoint checkpoint;
+    forecaster_.put(checkpoint);
+    checkpoint.put_json("training", {{"epoch", epoch}, {"step", step_}, {"validation_mae", mae}});
+    checkpoint.save(run_.checkpoint(which));
+}
+
+}  // namespace nowcell

@@ -1,0 +1,117 @@
+#include "train/verbs.h"
+
+namespace nowcell {
+
+std::vector<Verb> train_verbs() {
+    Flag config = config_flag();
+    config.required = true;
+    Flag device = device_flag();
+    device.fallback.clear();
+    device.key = "train.device";
+    return {
+        {.name = "train",
+         .summary = "Train a network from a configuration file.",
+         .handler = "nowcell_train",
+         .flags =
+             {config,
+              set_flag(),
+              output_flag("run directory to make; default: the next runs/NAME-NNN"),
+              {.name = "--epochs",
+               .type = FlagType::integer,
+               .value = "N",
+               .help = "epochs",
+               .key = "train.epochs",
+               .min = 1},
+              {.name = "--batch",
+               .type = FlagType::integer,
+               .value = "N",
+               .help = "windows of a step",
+               .key = "train.batch",
+               .min = 1},
+              {.name = "--lr", .type = FlagType::number, .value = "X", .help = "learning rate", .key = "optim.lr"},
+              {.name = "--seed", .type = FlagType::integer, .value = "N", .help = "random seed", .key = "train.seed"},
+              {.name = "--max-time",
+               .type = FlagType::duration,
+               .value = "TIME",
+               .help = "stop after this long",
+               .key = "train.max_time"},
+              force_flag(),
+              device,
+              threads_flag(),
+              json_flag()},
+         .examples =
+             {"nowcell train --config configs/bouncing_digits.toml --set data.path=digits.h5 --output runs/digits",
+              "nowcell train --config configs/era5_t2m.toml --set data.path=era5.h5 --set train.max_time=6m"}},
+    };
+}
+
+std::vector<Key> train_keys() {
+    return {
+        {.name = "loss.name",
+         .type = KeyType::text,
+         .fallback = "\"mae\"",
+         .help = "what training minimises",
+         .choices = {"mae", "mse"},
+         .aliases = {"train.loss", "optim.loss"}},
+        {.name = "optim.name",
+         .type = KeyType::text,
+         .fallback = "\"adam\"",
+         .help = "Adam as PyTorch defines it; adamw decays the weights beside the gradient",
+         .choices = {"adam", "adamw"}},
+        {.name = "optim.lr",
+         .type = KeyType::number,
+         .fallback = "1e-3",
+         .help = "learning rate",
+         .min = 0,
+         .aliases = {"optim.learning_rate", "train.lr", "train.learning_rate"}},
+        {.name = "optim.weight_decay", .type = KeyType::number, .fallback = "0.0", .help = "weight decay", .min = 0},
+        {.name = "optim.grad_clip",
+         .type = KeyType::number,
+         .fallback = "1.0",
+         .help = "largest global norm of the gradients; 0: no clipping",
+         .min = 0},
+        {.name = "schedule.name",
+         .type = KeyType::text,
+         .fallback = "\"constant\"",
+         .help = "course of the learning rate over the run",
+         .choices = {"constant", "cosine"}},
+        {.name = "schedule.warmup_steps",
+         .type = KeyType::integer,
+         .fallback = "0",
+         .help = "steps over which the rate rises from 0",
+         .min = 0},
+        {.name = "schedule.min_lr", .type = KeyType::number, .fallback = "0.0", .help = "where cosine ends", .min = 0},
+        {.name = "train.epochs",
+         .type = KeyType::integer,
+         .fallback = "50",
+         .help = "passes over the training windows",
+         .min = 1},
+        {.name = "train.max_time", .type = KeyType::duration, .fallback = "", .help = "stop after this long"},
+        {.name = "train.batch",
+         .type = KeyType::integer,
+         .fallback = "16",
+         .help = "windows of a step",
+         .min = 1,
+         .aliases = {"train.batch_size", "data.batch_size"}},
+        {.name = "train.epoch_windows",
+         .type = KeyType::integer,
+         .fallback = "0",
+         .help = "windows of an epoch, drawn anew each time; 0: all",
+         .min = 0},
+        {.name = "train.seed", .type = KeyType::integer, .fallback = "42", .help = "of weights and order", .min = 0},
+        {.name = "train.patience",
+         .type = KeyType::integer,
+         .fallback = "0",
+         .help = "stop after this many validations without a better one; 0: never",
+         .min = 0},
+        {.name = "train.ema",
+         .type = KeyType::number,
+         .fallback = "0.0",
+         .help = "decay of the averaged weights that are validated and saved; 0: no average",
+         .min = 0,
+         .max = 0.99999},
+        {.name = "train.device", .type = KeyType::text, .fallback = "\"auto\"", .help = "auto | cpu | cuda[:N]"},
+    };
+}
+
+}  // namespace nowcell
