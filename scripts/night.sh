@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# What does not fit CI: all tests under the sanitizers, all tests with other seeds, the demo in full.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/tally.sh
+source scripts/tally.sh
+
+if (($# > 0)); then
+    printf 'usage: scripts/night.sh\n\nTakes hours. NOWCELL_TEST_SEEDS="11 12 13" chooses the seeds. Ends in "N passed, N failed".\n'
+    [[ $1 == --help || $1 == -h ]] && exit 0
+    exit 2
+fi
+
+scripts/setup.sh --dev --cuda
+tally_run "checks" scripts/check.sh
+tally_run "tests" scripts/test.sh
+for seed in ${NOWCELL_TEST_SEEDS:-11 12 13 14 15}; do
+    tally_run "tests with seed $seed" env NOWCELL_TEST_SEED="$seed" scripts/test.sh --preset dev
+done
+tally_run "all tests under ASan and UBSan" scripts/test.sh --preset asan
+tally_run "demo" scripts/demo.sh
+tally_end

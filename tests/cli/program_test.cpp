@@ -1,0 +1,284 @@
+// The program from outside: what users type, see and are left with.
+#include "data/hdf5_io.h"
+
+#include <ATen/ATen.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/catch.h"
+#include "tests/support/files.h"
+#include "tests/support/program.h"
+
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <sstream>
+
+using nowcell::Attribute;
+
+namespace {
+
+bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+std::string text_of(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// One block on stderr, at most six lines, nothing on stdout, the right code, nothing left behind.
+void check_failure(const TemporaryFolder& folder, const std::vector<std::string>& words, int code,
+                   const std::vector<std::string>& parts) {
+    const std::vector<std::string> before = tree(folder.path());
+    const Outcome outcome = run_nowcell(words, folder.path());
+    std::string line;
+    for (const std::string& word : words) line += word + " ";
+    INFO(line << "\n" << outcome.err);
+    CHECK(outcome.code == code);
+    CHECK(outcome.out.empty());
+    CHECK(holds(outcome.err, ": error: "));
+    CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') <= 6);
+    for (const std::string& part : parts) {
+        INFO(part);
+        CHECK(holds(outcome.err, part));
+    }
+    CHECK(tree(folder.path()) == before);
+}
+
+const std::string kConfig =
+    "[data]\npath = \"d.h5\"\ninput_steps = 3\noutput_steps = 3\n[train]\nepochs = 1\nbatch = 4\n"
+    "[[model.layers]]\nfilters = 3\n";
+
+void write_frames(const std::string& path, const torch::Tensor& frames, const std::string& name = "/frames") {
+    nowcell::write_hdf5(path, {{name, frames, {}, {}}}, {});
+}
+
+// A folder with a config, data, and a trained run.
+struct Workshop {
+    Workshop() {
+        at::manual_seed(1);
+        write_frames(folder.path("d.h5"), at::rand({20, 6, 12, 12}));
+        std::ofstream(folder.path("c.toml")) << kConfig;
+        const Outcome trained = run_nowcell({"train", "-c", "c.toml", "-o", "run", "--threads", "1"}, folder.path());
+        INFO(trained.err);
+        REQUIRE(trained.code == 0);
+    }
+    TemporaryFolder folder;
+};
+
+}  // namespace
+
+TEST_CASE("help, version and config errors are instant and load no engine") {
+    const TemporaryFolder folder;
+    std::ofstream(folder.path("bad.toml")) << kConfig << "[train2]\nepochs = 3\n";
+    const std::vector<std::vector<std::string>> commands = {
+        {"--help"}, {"--version"}, {"train", "--help"}, {"train", "-c", "bad.toml"}, {"config", "keys"}};
+    for (const auto& words : commands) {
+        double least = 1e9;
+        for (int i = 0; i < 3; ++i) least = std::min(least, run_nowcell(words, folder.path()).cpu_s);
+        INFO(words.front());
+        CHECK(least <= 0.4);  // the bar of the first issue, in CPU seconds, best of three
+    }
+    ::setenv("LD_DEBUG", "files", 1);
+    const Outcome watched = run_nowcell({"train", "-c", "bad.toml"}, folder.path());
+    ::unsetenv("LD_DEBUG");
+    CHECK(watched.code == 2);
+    CHECK(holds(watched.err, "libCLI") == false);
+    CHECK_FALSE(holds(watched.err, "libtorch"));
+    CHECK_FALSE(holds(watched.err, "libnowcell.so"));
+}
+
+TEST_CASE("bad command lines and configurations end with code 2") {
+    const TemporaryFolder folder;
+    std::ofstream(folder.path("c.toml")) << kConfig;
+    std::ofstream(folder.path("key.toml")) << kConfig << "[optim]\nlearning_rate = 1\n";
+    std::ofstream(folder.path("type.toml")) << "[train]\nepochs = \"64\"\n"
+                                            << "[data]\npath = \"d.h5\"\n";
+    std::ofstream(folder.path("syntax.toml")) << "[data\n";
+    check_failure(folder, {"trian"}, 2, {"unknown command 'trian'", "did you mean 'train'?"});
+    check_failure(folder, {"train", "--epohcs", "3"}, 2, {"unknown option '--epohcs'", "did you mean '--epochs'?"});
+    check_failure(folder, {"train", "-c", "key.toml"}, 2,
+                  {"unknown key 'optim.learning_rate'", "key.toml:11:1", "learning_rate = 1", "^", "optim.lr"});
+    check_failure(folder, {"train", "-c", "type.toml"}, 2, {"train.epochs must be an integer", "type.toml:2:1"});
+    check_failure(folder, {"train", "-c", "syntax.toml"}, 2, {"syntax.toml:1:"});
+    check_failure(folder, {"train", "-c", "c.tml"}, 2, {"file not found: c.tml", "c.toml"});
+    check_failure(folder, {"train", "-c", "c.toml", "--set", "train.epochs=ten"}, 2, {"got the string \"ten\""});
+    check_failure(folder, {"train", "-c", "c.toml", "--epochs", "0"}, 2, {"--epochs must be an integer >= 1"});
+    check_failure(folder, {"evaluate", "-m", "x", "-i", "y", "--device", "tpu", "--split", "tset"}, 2, {"--split"});
+    check_failure(folder, {"data", "make", "bouncing-digits", "-o", "x.h5", "--size", "4"}, 2, {"--size"});
+}
+
+TEST_CASE("bad data end with code 3") {
+    const TemporaryFolder folder;
+    std::ofstream(folder.path("c.toml")) << kConfig;
+    const std::vector<std::string> train = {"train", "-c", "c.toml", "-o", "run"};
+    const auto with = [&](const std::string& assignment) {
+        std::vector<std::string> words = train;
+        words.insert(words.end(), {"--set", assignment});
+        return words;
+    };
+    check_failure(folder, train, 3, {"d.h5"});
+    std::ofstream(folder.path("text.h5")) << "these are no frames";
+    check_failure(folder, with("data.path=text.h5"), 3, {"not", "HDF5"});
+    std::ofstream(folder.path("classic.nc"), std::ios::binary) << "CDF\001 and so on";
+    check_failure(folder, with("data.path=classic.nc"), 3, {"NetCDF", "nccopy"});
+    std::ofstream(folder.path("empty.h5")).close();
+    check_failure(folder, with("data.path=empty.h5"), 3, {"empty"});
+    check_failure(folder, with("data.path=."), 3, {});
+    write_frames(folder.path("good.h5"), at::rand({20, 6, 12, 12}));
+    check_failure(folder,
+                  {"train", "-c", "c.toml", "-o", "run", "--set", "data.path=good.h5", "--set", "data.dataset=/frame"},
+                  3, {"no dataset '/frame'", "/frames", "20"});
+    write_frames(folder.path("short.h5"), at::rand({20, 5, 12, 12}));
+    check_failure(folder, with("data.path=short.h5"), 3, {"5", "input_steps 3 + output_steps 3"});
+    torch::Tensor hole = at::rand({20, 6, 12, 12});
+    hole[2][1][3][4] = std::numeric_limits<float>::quiet_NaN();
+    write_frames(folder.path("nan.h5"), hole);
+    check_failure(folder, with("data.path=nan.h5"), 3, {"/frames[2,1,3,4]", "data.missing=zero"});
+    check_failure(folder, {"data", "info", "none.h5"}, 3, {"none.h5"});
+}
+
+TEST_CASE("bad models end with code 4, bad devices with 5, existing outputs with 7") {
+    const Workshop shop;
+    check_failure(shop.folder, {"predict", "-m", "nowhere", "-i", "d.h5", "-o", "p"}, 4, {"nowhere"});
+    check_failure(shop.folder, {"predict", "-m", "d.h5", "-i", "d.h5", "-o", "p"}, 4, {"not a nowcell checkpoint"});
+    write_frames(shop.folder.path("rgb.h5"), at::rand({2, 6, 12, 12, 3}));
+    check_failure(shop.folder, {"predict", "-m", "run", "-i", "rgb.h5", "-o", "p"}, 3, {"1 channel", "has 3"});
+    check_failure(shop.folder, {"predict", "-m", "run", "-i", "d.h5", "-o", "p", "--start", "4"}, 3,
+                  {"--start 0 to 3"});
+    check_failure(shop.folder, {"evaluate", "-m", "run", "-i", "d.h5", "--device", "cuda:77"}, 5, {"--device cpu"});
+    check_failure(shop.folder, {"evaluate", "-m", "run", "-i", "d.h5", "--device", "tpu"}, 2, {"unknown device 'tpu'"});
+    check_failure(shop.folder, {"train", "-c", "c.toml", "-o", "run"}, 7, {"run exists", "--force"});
+    std::filesystem::create_directory(shop.folder.path("p"));
+    std::ofstream(shop.folder.path("p/strip.png")) << "mine";
+    check_failure(shop.folder, {"predict", "-m", "run", "-i", "d.h5", "-o", "p"}, 7, {"p/strip.png exists"});
+    check_failure(shop.folder, {"evaluate", "-m", "run", "-i", "d.h5", "--json", "c.toml"}, 7, {"c.toml exists"});
+    check_failure(shop.folder, {"data", "make", "bouncing-digits", "-o", "d.h5"}, 7, {"d.h5 exists"});
+    check_failure(shop.folder, {"predict", "-m", "run", "-i", "d.h5", "-o", "d.h5/p"}, 7, {});
+}
+
+TEST_CASE("a run directory holds what is promised, and its config trains again") {
+    const Workshop shop;
+    for (const char* name : {"config.toml", "metrics.csv", "checkpoints/best.safetensors",
+                             "checkpoints/last.safetensors", "loss.png", "validation.png"}) {
+        CHECK(std::filesystem::exists(shop.folder.path(std::string("run/") + name)));
+    }
+    const Outcome again = run_nowcell(
+        {"train", "-c", "run/config.toml", "-o", "again", "--threads", "1", "--json", "-"}, shop.folder.path());
+    INFO(again.err);
+    REQUIRE(again.code == 0);
+    CHECK(nlohmann::json::parse(again.out).at("schema") == "nowcell.train/1");
+    const auto numbers = [&](const std::string& name) {  // without the columns that hold times
+        std::istringstream in(text_of(shop.folder.path(name)));
+        std::string all;
+        for (std::string line; std::getline(in, line);) {
+            std::size_t at = 0;
+            for (int i = 0; i < 6; ++i) at = line.find(',', at) + 1;
+            all += line.substr(0, at) + "\n";
+        }
+        return all;
+    };
+    CHECK(numbers("run/metrics.csv") == numbers("again/metrics.csv"));
+    CHECK_FALSE(holds(again.err, "\r"));
+    CHECK_FALSE(holds(again.err, "\x1b"));
+}
+
+TEST_CASE("predict writes a forecast that reads as data, without needing later frames") {
+    const Workshop shop;
+    const Outcome outcome =
+        run_nowcell({"predict", "-m", "run", "-i", "d.h5", "--horizon", "5", "-o", "p"}, shop.folder.path());
+    INFO(outcome.err);
+    REQUIRE(outcome.code == 0);
+    CHECK(outcome.out == "p/forecast.h5\np/strip.png\np/forecast.gif\n");
+    CHECK(tree(shop.folder.path("p")).size() == 3);
+    CHECK(text_of(shop.folder.path("p/forecast.gif")).substr(0, 6) == "GIF89a");
+    const Outcome info =
+        run_nowcell({"data", "info", "p/forecast.h5", "--dataset", "/frames", "--json", "-"}, shop.folder.path());
+    REQUIRE(info.code == 0);
+    const auto report = nlohmann::json::parse(info.out);
+    CHECK(report.at("shape") == std::vector<int>{20, 5, 12, 12});
+    CHECK(report.at("missing") == 0);
+    const Outcome earlier = run_nowcell(
+        {"predict", "-m", "run/checkpoints/last.safetensors", "-i", "d.h5", "--start", "0", "-o", "q", "--no-pictures"},
+        shop.folder.path());
+    CHECK(earlier.code == 0);
+    CHECK(tree(shop.folder.path("q")) == std::vector<std::string>{"forecast.h5"});
+}
+
+TEST_CASE("evaluate scores the run's own test part, other data whole, and says which") {
+    const Workshop shop;
+    const Outcome own =
+        run_nowcell({"evaluate", "-m", "run", "-i", "d.h5", "--json", "e.json", "--csv", "e.csv"}, shop.folder.path());
+    INFO(own.err);
+    REQUIRE(own.code == 0);
+    CHECK(holds(own.out, "split test (the run's own data"));
+    const auto report = nlohmann::json::parse(text_of(shop.folder.path("e.json")));
+    CHECK(report.at("split") == "test");
+    CHECK(report.at("windows") == 2);
+    std::vector<std::string> names;
+    for (const auto& row : report.at("rows")) {
+        if (row.at("metric") == "mae" && row.at("lead") == "all") names.push_back(row.at("forecaster"));
+    }
+    CHECK(names == std::vector<std::string>{"model", "persistence", "climatology", "optical-flow"});
+    CHECK(holds(text_of(shop.folder.path("e.csv")), "forecaster,metric,lead,unit,value\nmodel,mae,all,"));
+
+    write_frames(shop.folder.path("other.h5"), at::rand({3, 8, 12, 12}));
+    const Outcome other = run_nowcell({"evaluate", "-m", "run", "-i", "other.h5", "--json", "-"}, shop.folder.path());
+    REQUIRE(other.code == 0);
+    const auto foreign = nlohmann::json::parse(other.out);
+    CHECK(foreign.at("split") == "all");
+    CHECK(foreign.at("windows") == 9);
+}
+
+TEST_CASE("a full disk ends with code 7 and leaves the earlier files intact") {
+    const Workshop shop;
+    const std::string disk = shop.folder.path("disk");
+    std::filesystem::create_directory(disk);
+    if (::geteuid() != 0 || ::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=96k") != 0) {
+        WARN("cannot mount a small file system here: skipped");
+        return;
+    }
+    struct Unmount {
+        std::string path;
+        ~Unmount() { ::umount2(path.c_str(), MNT_DETACH); }
+    };
+    const Unmount unmount{disk};
+    std::ofstream(disk + "/mine.txt") << "keep me";
+    check_failure(shop.folder, {"data", "make", "bouncing-digits", "-o", "disk/big.h5"}, 7, {"disk/big.h5"});
+    check_failure(shop.folder, {"predict", "-m", "run", "-i", "d.h5", "--horizon", "200", "-o", "disk/p"}, 7,
+                  {"disk/p"});
+    // A run that starts to fit and then does not: its last complete checkpoint stays readable.
+    std::filesystem::create_directories(disk + "/run/checkpoints");
+    std::filesystem::copy(shop.folder.path("run/checkpoints/best.safetensors"),
+                          disk + "/run/checkpoints/best.safetensors");
+    std::ofstream(disk + "/filler") << std::string(60000, 'x');
+    const std::string before = text_of(disk + "/run/checkpoints/best.safetensors");
+    const Outcome outcome = run_nowcell(
+        {"train", "-c", "c.toml", "-o", "disk/run", "--force", "--set", "model.layers[0].filters=24", "--threads", "1"},
+        shop.folder.path());
+    INFO(outcome.err);
+    CHECK(outcome.code == 7);
+    CHECK(text_of(disk + "/run/checkpoints/best.safetensors") == before);
+    for (const std::string& name : tree(disk)) CHECK_FALSE(holds(name, ".tmp."));
+    CHECK(text_of(disk + "/mine.txt") == "keep me");
+}
+
+TEST_CASE("doctor finds that the program computes what Keras computes") {
+    const Outcome outcome = run_nowcell({"doctor", "--json", "-", "--device", "cpu"});
+    REQUIRE(outcome.code == 0);
+    const auto report = nlohmann::json::parse(outcome.out);
+    CHECK(report.at("ok") == true);
+    CHECK(report.at("findings").size() >= 6);
+}
+
+TEST_CASE("config show prints what train would use") {
+    const TemporaryFolder folder;
+    std::ofstream(folder.path("c.toml")) << kConfig;
+    const Outcome outcome = run_nowcell({"config", "show", "-c", "c.toml", "--set", "train.epochs=9"}, folder.path());
+    CHECK(outcome.code == 0);
+    CHECK(holds(outcome.out, "epochs = 9  # --set train.epochs=9"));
+    CHECK(holds(outcome.out, "filters = 3  # c.toml:"));
+}
