@@ -6,6 +6,7 @@ DataOptions DataOptions::from(const Config& config) {
     DataOptions options;
     options.source = {config.text("data.path"), config.text("data.dataset"), config.text("data.layout"),
                       config.text("data.missing")};
+    options.source.step_s = config.has("data.step") ? config.number("data.step") : 0.0;
     options.period = config.integer("data.period");
     options.window.input_steps = config.integer("data.input_steps");
     options.window.output_steps = config.integer("data.output_steps");

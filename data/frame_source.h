@@ -16,6 +16,7 @@ struct SourceOptions {
     std::string dataset;            ///< empty: the only 3-D to 5-D dataset of the file
     std::string layout = "auto";    ///< "auto" | "nthw" | "nthwc" | "thw" | "thwc"
     std::string missing = "error";  ///< what a missing or non-finite value does: "error" | "zero" | "keep" (as NaN)
+    double step_s = 0.0;            ///< time between frames where the file does not say; 0: unknown
 };
 
 /// What a source holds; filled when it is opened, before any frame is read.

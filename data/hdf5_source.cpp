@@ -112,6 +112,7 @@ class Hdf5Source : public FrameSource {
         read_shape(options.layout);
         read_values();
         read_time(file_, info_);
+        if (info_.step_s <= 0.0) info_.step_s = options.step_s;
         info_.fingerprint = fingerprint(options.path);
     }
 

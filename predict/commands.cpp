@@ -18,17 +18,20 @@
 namespace nowcell {
 namespace {
 
-// The source that --input names, read as the model's training data were unless flags say otherwise.
+// The source that --input names: read as in training where that fits, else as the file itself suggests.
 std::unique_ptr<FrameSource> open_input(const Request& request, const Forecaster& model) {
     SourceOptions options = model.data().source;
     options.path = request.text("--input");
-    options.layout = "auto";
     options.missing = request.text("--missing", options.missing);
-    options.dataset = request.text("--dataset");
-    auto source = open_source(options);
-    const bool own = source->info().fingerprint == model.trained_on().fingerprint;
-    if (own && !request.has("--dataset")) {
-        source = open_source({options.path, model.data().source.dataset, model.data().source.layout, options.missing});
+    options.dataset = request.text("--dataset", options.dataset);
+    std::unique_ptr<FrameSource> source;
+    try {
+        source = open_source(options);
+    } catch (const Error&) {
+        if (request.has("--dataset") || (options.dataset.empty() && options.layout == "auto")) throw;
+        options.dataset.clear();
+        options.layout = "auto";
+        source = open_source(options);
     }
     model.check_source(source->info());
     return source;

@@ -1,5 +1,7 @@
 #include "predict/score_table.h"
 
+#include "predict/ticks.h"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -94,7 +96,7 @@ std::string per_lead(const ScoreTable& table) {
     for (const std::string& name : table.names) rows[0].push_back(name + " ");
     const std::int64_t leads = table.scores.front().leads();
     for (std::int64_t lead = 1; lead <= leads; ++lead) {
-        rows.push_back({lead_text(lead, table.step_s)});
+        rows.push_back({lead_label(lead, table.step_s)});
         for (std::string& cell : marked(column(table, Metric::mae, lead), false))
             rows.back().push_back(std::move(cell));
     }
@@ -102,14 +104,6 @@ std::string per_lead(const ScoreTable& table) {
 }
 
 }  // namespace
-
-std::string lead_text(std::int64_t lead, double step_s) {
-    if (step_s <= 0.0) return fmt::format("+{}", lead);
-    const double seconds = static_cast<double>(lead) * step_s;
-    if (std::fmod(step_s, 3600.0) == 0.0) return fmt::format("+{:.0f} h", seconds / 3600.0);
-    if (std::fmod(step_s, 60.0) == 0.0) return fmt::format("+{:.0f} min", seconds / 60.0);
-    return fmt::format("+{} s", seconds);
-}
 
 std::string score_text(const ScoreTable& table, const ScoreContext& context) {
     const std::int64_t windows = table.scores.front().windows();

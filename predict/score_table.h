@@ -25,7 +25,4 @@ std::string score_json(const ScoreTable& table, const ScoreContext& context);
 /// forecaster,metric,lead,unit,value
 std::string score_csv(const ScoreTable& table);
 
-/// "+3" steps, "+30 min", "+6 h" after the last known frame.
-std::string lead_text(std::int64_t lead, double step_s);
-
 }  // namespace nowcell

@@ -1,39 +1,45 @@
 #!/usr/bin/env bash
 # From nothing to a forecast: set-up, build, data, training, forecast, scores and pictures in runs/demo/.
-# --short: a minute of training for CI; the scores are then worse than the README's.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-short=false
-for word in "$@"; do
-    case "$word" in
-        --short) short=true ;;
-        -h | --help) sed -n '2,3s/^# //p' "$0"; exit 0 ;;
-        *) echo "demo.sh: error: unknown option '$word', expected --short or --help" >&2; exit 2 ;;
-    esac
-done
+training=()
+case "${1:-}" in
+    "") ;;
+    --short) training=(--max-time 40s) ;;
+    -h | --help)
+        printf 'usage: scripts/demo.sh [--short]\n\n%s\n' "$(sed -n '2s/^# //p' "$0")"
+        printf -- '--short: 40 s of training, for a quick look; the scores are then worse.\n'
+        exit 0
+        ;;
+    *)
+        printf 'demo: error: unknown option: got %s, expected --short or --help\n' "$1" >&2
+        exit 2
+        ;;
+esac
 
 scripts/setup.sh
-echo "== build"
-cmake --preset release >build-demo.log 2>&1 && cmake --build --preset release >>build-demo.log 2>&1 ||
-    { tail -n 30 build-demo.log >&2; echo "demo.sh: error: the build failed, see build-demo.log" >&2; exit 1; }
-rm -f build-demo.log
-nowcell=build/release/bin/nowcell
-run=runs/demo
-started=$SECONDS
+printf 'build\n'
+mkdir -p build/logs
+log=build/logs/demo-build.log
+if ! { cmake --preset release && cmake --build --preset release; } >"$log" 2>&1; then
+    tail -n 40 "$log" >&2
+    printf 'demo: error: the build failed; the whole log is %s\n' "$log" >&2
+    exit 1
+fi
 
+readonly run=runs/demo
+started=$SECONDS
 rm -rf "$run"
 mkdir -p "$run"
-set -x
-$nowcell data make bouncing-digits --output $run/digits.h5 --size 64 --frames 20 --count 1200 --seed 1
-{ set +x; } 2>/dev/null
-limit=(--max-time 4m)
-if $short; then limit=(--max-time 45s); fi
-set -x
-$nowcell train --config configs/bouncing_digits.toml --set data.path=$run/digits.h5 --output $run --force "${limit[@]}"
-$nowcell predict --model $run --input $run/digits.h5 --horizon 10 --start 0 --output $run/forecast
-$nowcell evaluate --model $run --input $run/digits.h5 --json $run/evaluation.json
-{ set +x; } 2>/dev/null
-cp $run/forecast/strip.png $run/forecast/forecast.gif $run/
-echo "demo: $((SECONDS - started)) s after set-up and build. Pictures:"
-ls $run/strip.png $run/forecast.gif $run/loss.png $run/validation.png
+nowcell() { # shows what a user would type, then does it
+    printf '\n$ nowcell %s\n' "$*"
+    build/release/bin/nowcell "$@"
+}
+nowcell data make bouncing-digits --output $run/digits.h5 --size 32 --frames 12 --count 4000 --seed 1
+nowcell train --config configs/bouncing_digits.toml --set data.path=$run/digits.h5 --output $run --force "${training[@]}"
+nowcell predict --model $run --input $run/digits.h5 --recording 3999 --start 0 --output $run --force
+nowcell evaluate --model $run --input $run/digits.h5 --json $run/evaluation.json --csv $run/evaluation.csv
+
+printf '\nPictures, %d s after set-up and build:\n' $((SECONDS - started))
+ls $run/*.png $run/*.gif

@@ -14,9 +14,9 @@
 namespace nowcell {
 namespace {
 
-// Empty when CUDA can be used, else the reason why not.
+// Empty when CUDA can be used, else the reason why not. The library is loaded before LibTorch is asked for the first
+// time: it remembers the answer.
 std::string load_cuda() {
-    if (at::hasCUDA() && at::globalContext().hasCUDA()) return "";
     const std::filesystem::path library = std::filesystem::path(libtorch_folder()) / "libtorch_cuda.so";
     if (!std::filesystem::exists(library)) return "this LibTorch has no CUDA library (libtorch_cuda.so)";
     if (::dlopen("libcuda.so.1", RTLD_NOW) == nullptr) return "no NVIDIA driver found (libcuda.so.1)";

@@ -93,7 +93,7 @@ std::string help_overview() {
     for (const Verb& verb : all_verbs()) out += row(verb.name, verb.summary, 18);
     out +=
         "\nFrom data to picture\n"
-        "  nowcell data make bouncing-digits --output digits.h5 --count 500\n"
+        "  nowcell data make bouncing-digits --output digits.h5 --size 32 --frames 12 --count 4000\n"
         "  nowcell train --config configs/bouncing_digits.toml --set data.path=digits.h5 --output runs/digits\n"
         "  nowcell predict --model runs/digits --input digits.h5 --horizon 10 --output forecast\n"
         "  nowcell evaluate --model runs/digits --input digits.h5\n\n"

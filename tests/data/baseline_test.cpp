@@ -183,7 +183,7 @@ TEST_CASE("a decay cannot be fitted without history or period") {
 TEST_CASE("the baselines reach their published scores on a month of temperatures") {
     const std::string path = shared_data("era5_uk_t2m/era5_uk_t2m_201903.h5");
     if (path.empty()) {
-        WARN("../shared/data is absent");
+        WARN("skipped: ../shared/data is absent");
         return;
     }
     SourceOptions from;
@@ -209,7 +209,7 @@ TEST_CASE("the baselines reach their published scores on a month of temperatures
 TEST_CASE("optical flow clearly beats persistence on moving rain") {
     const std::string path = shared_data("knmi_radar/knmi_radar_20100826.h5");
     if (path.empty()) {
-        WARN("../shared/data is absent");
+        WARN("skipped: ../shared/data is absent");
         return;
     }
     SourceOptions from;

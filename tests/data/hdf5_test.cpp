@@ -525,7 +525,7 @@ TEST_CASE("the recordings of rain and temperature are read as their description 
     SourceOptions rain = options(shared_data("knmi_radar/knmi_radar_20100826.h5"));
     SourceOptions heat = options(shared_data("era5_uk_t2m/era5_uk_t2m_201903.h5"));
     if (rain.path.empty() || heat.path.empty()) {
-        WARN("../shared/data is absent");
+        WARN("skipped: ../shared/data is absent");
         return;
     }
     const auto strict = open_source(rain);

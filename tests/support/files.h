@@ -17,7 +17,8 @@ class TemporaryFolder {
     std::string path_;
 };
 
-/// Path of a shared data file, or "" where it is absent: say so with WARN and return.
+/// Path of a shared data file, or "" where it is absent: WARN("skipped: ...") and return; ctest then counts a skipped
+/// test.
 std::string shared_data(const std::string& name);
 
 /// NOWCELL_TEST_SEED, or a fixed number.
