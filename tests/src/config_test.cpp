@@ -66,7 +66,7 @@ TEST_CASE("TOML syntax errors have a position") {
     CHECK(holds(failure("[data]\npath = \"a\"\npath = \"b\"\n"), "exp.toml:3"));
 }
 
-TEST_CASE("--set overrides the file and is checked like it") {
+TEST_CASE("an override replaces what the file says and is checked like it") {
     const Config config = Config::parse(kSmall, "exp.toml",
                                         {"train.epochs=7", "model.head=conv3d", "model.layers[0].filters=12",
                                          "train.max_time=1h30m", "data.split.test=[0.5,1]"});
