@@ -22,7 +22,7 @@ struct BouncingDigitsOptions {
 /// up to 255 at most. Whole-number arithmetic: the same bytes on every machine. Throws Error(usage) naming the flag.
 torch::Tensor make_bouncing_digits(const BouncingDigitsOptions& options);
 
-/// One antialiased digit in a square of `side` px, used by pictures of the generator: (side,side) uint8.
+/// One antialiased digit in a square of `side` px, as the sequences hold it: (side,side) uint8.
 /// slant: sideways shift per height, positive leans right, about -0.2..0.4. weight: of the strokes, 1 is usual.
 /// Throws Error(usage).
 torch::Tensor draw_digit(int digit, std::int64_t side, double slant, double weight);

@@ -4,6 +4,7 @@
 #include "data/hdf5_io.h"
 #include "src/error.h"
 #include "src/files.h"
+#include "src/json.h"
 #include "src/report.h"
 
 #include <ATen/ATen.h>
@@ -26,6 +27,7 @@ int make(const Request& request) {
     const std::string path = request.text("--output");
     check_writable(path, request.has("--force"));
     const torch::Tensor frames = make_bouncing_digits(options);
+    make_parent(path);
     write_hdf5(path,
                {{"/frames",
                  frames,
@@ -133,7 +135,7 @@ std::string info_json(const SourceInfo& info, const Survey& values) {
         report["max"] = values.max;
         report["mean"] = values.sum / static_cast<double>(values.finite);
     }
-    return report.dump(1);
+    return json_text(report);
 }
 
 int show_info(const Request& request) {

@@ -20,14 +20,15 @@ class CounterRandom {
         return low + static_cast<std::int64_t>(((bits() >> 32) * count) >> 32);
     }
 
- private:
-    static constexpr std::uint64_t kStep = 0x9e3779b97f4a7c15u;
-
+    /// The finaliser: every bit of the result depends on every bit of z.
     static std::uint64_t mix(std::uint64_t z) {
         z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
         z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
         return z ^ (z >> 31);
     }
+
+ private:
+    static constexpr std::uint64_t kStep = 0x9e3779b97f4a7c15u;
 
     std::uint64_t key_;
     std::uint64_t counter_ = 0;

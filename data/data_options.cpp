@@ -1,5 +1,7 @@
 #include "data/data_options.h"
 
+#include <algorithm>
+
 namespace nowcell {
 
 DataOptions DataOptions::from(const Config& config) {
@@ -11,7 +13,8 @@ DataOptions DataOptions::from(const Config& config) {
     options.window.input_steps = config.integer("data.input_steps");
     options.window.output_steps = config.integer("data.output_steps");
     options.window.stride = config.integer("data.stride");
-    options.window.history = options.period > 0 ? options.period + 1 : 0;  // what the anomaly baseline looks back
+    // What the baselines of the score table look back: two frames for motion, a cycle and one for the anomaly.
+    options.window.history = std::max<std::int64_t>(2, options.period > 0 ? options.period + 1 : 0);
     options.split = {config.text("data.split_by"), config.numbers("data.split.train"),
                      config.numbers("data.split.validation"), config.numbers("data.split.test")};
     options.normalize = config.text("data.normalize");

@@ -1,4 +1,4 @@
-// The [data] and [eval] sections of a configuration.
+// The [data] section of a configuration.
 #pragma once
 
 #include "data/frame_source.h"
@@ -12,7 +12,7 @@ namespace nowcell {
 /// What a run reads and how it cuts it.
 struct DataOptions {
     SourceOptions source;
-    WindowOptions window;  ///< history as residual_on and the baselines of the score table need it
+    WindowOptions window;  ///< history as every baseline of the score table needs it
     SplitOptions split;
     std::string normalize = "minmax";
     std::int64_t period = 0;

@@ -25,7 +25,7 @@ std::string guess(const std::vector<std::int64_t>& shape, const std::string& dat
     throw Error(ExitCode::data,
                 fmt::format("{} has {} dimensions [{}], expected 3 to 5 (time, rows, columns; recordings; channels)",
                             dataset, shape.size(), fmt::join(shape, ",")),
-                "", "name another dataset with --set data.dataset=NAME");
+                "", "name another dataset: --dataset NAME, or data.dataset in the configuration");
 }
 
 int position(const std::string& name, char dimension) {
@@ -46,7 +46,7 @@ FrameLayout find_layout(const std::string& name, const std::vector<std::int64_t>
         throw Error(ExitCode::data,
                     fmt::format("layout '{}' needs {} dimensions, {} has {}: [{}]", layout, layout.size(), dataset,
                                 shape.size(), fmt::join(shape, ",")),
-                    "", "--set data.layout=auto");
+                    "", "data.layout = \"auto\" in the configuration");
     }
     return {layout,
             position(layout, 'n'),

@@ -1,5 +1,6 @@
 #include "data/hdf5_handle.h"
 #include "src/error.h"
+#include "src/json.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -47,8 +48,8 @@ struct Hdf5Attribute {
         return kind == H5T_INTEGER || kind == H5T_FLOAT;
     }
     std::string text() const {
-        return H5Tis_variable_str(type.id()) > 0 ? variable_text(handle.id(), type.id())
-                                                 : fixed_text(handle.id(), type.id());
+        return as_utf8(H5Tis_variable_str(type.id()) > 0 ? variable_text(handle.id(), type.id())
+                                                         : fixed_text(handle.id(), type.id()));
     }
     std::vector<double> numbers() const {
         std::vector<double> out(static_cast<std::size_t>(count));

@@ -121,8 +121,10 @@ Hdf5Description Hdf5File::describe(const std::string& dataset) const {
         std::vector<std::string> names;
         for (const Hdf5Description& data : found) names.push_back(data.name);
         const std::vector<std::string> close = nearest(dataset, names);
-        const std::string hint =
-            close.empty() && names.empty() ? "" : "--set data.dataset=" + (close.empty() ? names : close).front();
+        const std::string hint = close.empty() && names.empty()
+                                     ? ""
+                                     : fmt::format("--dataset {0}, or --set data.dataset={0} in training",
+                                                   (close.empty() ? names : close).front());
         throw Error(ExitCode::data,
                     fmt::format("no dataset '{}' in {}; found: {}", dataset, impl_->path, list_text(found)), "", hint);
     }

@@ -29,7 +29,7 @@ std::string only_dataset(const Hdf5File& file, const std::string& path) {
                                                 path, list_text(all)));
     }
     throw Error(ExitCode::data, fmt::format("{} has several datasets of frames: {}", path, list_text(fit)), "",
-                "--set data.dataset=" + fit.front().name);
+                fmt::format("--dataset {0}, or --set data.dataset={0} in training", fit.front().name));
 }
 
 std::string dataset_name(const SourceOptions& options, const Hdf5File& file) {
@@ -198,7 +198,8 @@ class Hdf5Source : public FrameSource {
         throw Error(ExitCode::data,
                     fmt::format("{} of {} values read from {} are missing or not finite", decoded.missing,
                                 decoded.values.numel(), info_.path),
-                    info_.dataset + shape_text(position), "--set data.missing=zero takes them as 0");
+                    info_.dataset + shape_text(position),
+                    "--missing zero, or --set data.missing=zero in training, takes them as 0");
     }
 
     Hdf5File file_;

@@ -1,5 +1,7 @@
 #include "data/loader.h"
 
+#include "data/counter_random.h"
+
 #include "src/error.h"
 
 #include <fmt/format.h>
@@ -26,11 +28,7 @@ class SplitMix64 {
         return value % bound;
     }
 
-    static std::uint64_t mix(std::uint64_t value) {
-        value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9ULL;
-        value = (value ^ (value >> 27)) * 0x94D049BB133111EBULL;
-        return value ^ (value >> 31);
-    }
+    static std::uint64_t mix(std::uint64_t value) { return CounterRandom::mix(value); }
 
  private:
     std::uint64_t state_;

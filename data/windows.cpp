@@ -85,7 +85,7 @@ Range checked(const SplitOptions& split, Part part, std::int64_t count, const st
 bool splits_time(const SourceInfo& info, const SplitOptions& split) {
     if (split.by == "auto") return info.frames.size() == 1;
     if (split.by == "time" || split.by == "sequence") return split.by == "time";
-    throw Error(ExitCode::usage, fmt::format("data.split.by: got '{}', expected auto, time or sequence", split.by));
+    throw Error(ExitCode::usage, fmt::format("data.split_by: got '{}', expected auto, time or sequence", split.by));
 }
 
 std::vector<Span> by_time(const SourceInfo& info, const SplitOptions& split, Part part) {
@@ -128,7 +128,7 @@ void check(const WindowOptions& window) {
             ExitCode::data,
             fmt::format("the {} part has no sequences; {} has {}", to_string(part), info.dataset, info.frames.size()),
             "",
-            fmt::format("widen data.split.{}, or split one recording by time: --set data.split.by=time",
+            fmt::format("widen data.split.{}, or split one recording by time: --set data.split_by=time",
                         to_string(part)));
     }
     const Span& span = *std::max_element(

@@ -7,6 +7,7 @@
 #include "src/device.h"
 #include "src/error.h"
 #include "src/files.h"
+#include "src/json.h"
 #include "src/log.h"
 #include "src/report.h"
 
@@ -14,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <filesystem>
 
 namespace nowcell {
 namespace {
@@ -29,6 +31,10 @@ std::unique_ptr<FrameSource> open_input(const Request& request, const Forecaster
         source = open_source(options);
     } catch (const Error&) {
         if (request.has("--dataset") || (options.dataset.empty() && options.layout == "auto")) throw;
+        if (!options.dataset.empty()) {
+            log_warning(fmt::format("{} is read as it suggests itself: no dataset {} of layout {} as in training",
+                                    options.path, options.dataset, options.layout));
+        }
         options.dataset.clear();
         options.layout = "auto";
         source = open_source(options);
@@ -69,7 +75,7 @@ std::vector<Window> forecast_starts(const Request& request, const Forecaster& mo
     for (std::size_t i = 0; i < info.frames.size(); ++i) {
         if (only >= 0 && only != static_cast<std::int64_t>(i)) continue;
         const std::int64_t start = request.has("--start") ? request.integer("--start") : info.frames[i] - steps;
-        if (start < before || start + steps > info.frames[i]) fail_start(request, model, info, i);
+        if (start < before || start > info.frames[i] - steps) fail_start(request, model, info, i);
         starts.push_back({static_cast<std::int64_t>(i), start});
     }
     return starts;
@@ -101,7 +107,7 @@ Forecast picture_of(const FrameSource& source, const Forecaster& model, const Wi
         std::min(info.frames[static_cast<std::size_t>(start.recording)] - start.start - steps, frames.size(0));
     Forecast picture{source.read(start.recording, start.start, steps), frames, {}, title, info.step_s};
     if (known > 0) picture.truth = source.read(start.recording, start.start + steps, known);
-    return picture;
+    return drawable(std::move(picture));
 }
 
 int predict(const Request& request) {
@@ -110,6 +116,12 @@ int predict(const Request& request) {
     std::vector<std::string> names = {"forecast.h5"};
     if (pictures) names.insert(names.end(), {"strip.png", "forecast.gif"});
     for (const std::string& name : names) check_writable(request.text("--output") + "/" + name, request.has("--force"));
+
+    std::error_code ignored;
+    if (std::filesystem::equivalent(request.text("--output") + "/forecast.h5", request.text("--input"), ignored)) {
+        throw Error(ExitCode::output, fmt::format("the forecast would replace its input {}", request.text("--input")),
+                    "", "choose another --output");
+    }
 
     const Forecaster model = Forecaster::load(request.text("--model"), choose_device(request.text("--device", "auto")));
     const auto source = open_input(request, model);
@@ -123,7 +135,7 @@ int predict(const Request& request) {
     for (const Window& start : starts) {
         record.last_input.push_back(static_cast<double>(start.start + model.data().window.input_steps - 1));
     }
-    OutputFolder folder(request.text("--output"), names, request.has("--force"));
+    OutputFolder folder(request.text("--output"));
     std::string written;
     const auto output = [&](const std::string& name) {
         const std::string path = folder.add(name);
@@ -147,7 +159,7 @@ int predict(const Request& request) {
                                            {"horizon", horizon},
                                            {"units", info.units},
                                            {"output", request.text("--output")}};
-    deliver(request, written, report.dump(1));
+    deliver(request, written, json_text(report));
     return 0;
 }
 
@@ -158,7 +170,7 @@ struct ChosenPart {
 };
 
 ChosenPart choose_part(const Request& request, const Forecaster& model, const SourceInfo& info) {
-    const bool own = info.fingerprint == model.trained_on().fingerprint;
+    const bool own = model.trained_on().is(info);
     if (request.has("--split")) {
         return {part_from(request.text("--split")),
                 own ? "as asked, of the run's own data" : "as asked, of other data"};
@@ -174,15 +186,23 @@ int evaluate_model(const Request& request) {
     const ChosenPart chosen = choose_part(request, model, source->info());
     WindowOptions window = model.data().window;
     window.stride = model.config().integer("eval.stride");
-    EvaluationSet set{*source, window, cut_windows(source->info(), window, model.data().split, chosen.part),
-                      model.config().integer("eval.batch"), true};
-
     BaselineOptions known = model.baselines();
+    std::vector<Window> windows;
+    try {
+        windows = cut_windows(source->info(), window, model.data().split, chosen.part);
+    } catch (const Error&) {  // too short for the cycle, but perhaps not for the model
+        window.history = std::max<std::int64_t>(2, model.history());
+        if (known.period == 0 || window.history > known.period) throw;
+        windows = cut_windows(source->info(), window, model.data().split, chosen.part);
+        known.period = 0;
+        log_warning("recordings are too short for a period before each window: no seasonal and no anomaly row");
+    }
+    const EvaluationSet set{*source, window, windows, model.config().integer("eval.batch"), true};
     if (source->info().height != model.trained_on().height || source->info().width != model.trained_on().width) {
         known.climatology = torch::Tensor();
         log_warning("frames of another size than in training: no climatology row");
     }
-    if (known.period == 0) log_info("data.period = 0: no seasonal and no anomaly row");
+    if (model.baselines().period == 0) log_info("data.period = 0: no seasonal and no anomaly row");
     const auto baselines = all_baselines(known);
     log_info(describe(model.device()));
     ProgressLine progress;
@@ -190,7 +210,7 @@ int evaluate_model(const Request& request) {
         progress.update(fmt::format("scored {} of {} windows", done, set.windows.size()));
     });
     const ScoreContext context{request.text("--model"), request.text("--input"), to_string(chosen.part), chosen.why};
-    if (request.has("--csv")) write_atomically(request.text("--csv"), score_csv(table));
+    if (request.has("--csv")) write_report(request.text("--csv"), score_csv(table));
     deliver(request, score_text(table, context), score_json(table, context));
     return 0;
 }

@@ -1,6 +1,7 @@
 #include "predict/forecaster.h"
 
 #include "src/error.h"
+#include "src/log.h"
 #include "src/run_directory.h"
 
 #include <ATen/ATen.h>
@@ -28,18 +29,14 @@ Normalizer normalizer_from(const Json& json) {
 }
 
 Json to_json(const TrainedOn& value) {
-    return {{"channels", value.channels},
-            {"height", value.height},
-            {"width", value.width},
-            {"units", value.units},
-            {"step_s", value.step_s},
-            {"path", value.path},
-            {"fingerprint", value.fingerprint}};
+    return {{"channels", value.channels}, {"height", value.height},          {"width", value.width},
+            {"units", value.units},       {"step_s", value.step_s},          {"path", value.path},
+            {"dataset", value.dataset},   {"fingerprint", value.fingerprint}};
 }
 
 TrainedOn trained_on_from(const Json& json) {
-    return {json.at("channels"), json.at("height"), json.at("width"),      json.at("units"),
-            json.at("step_s"),   json.at("path"),   json.at("fingerprint")};
+    return {json.at("channels"), json.at("height"), json.at("width"),   json.at("units"),
+            json.at("step_s"),   json.at("path"),   json.at("dataset"), json.at("fingerprint")};
 }
 
 }  // namespace
@@ -115,6 +112,10 @@ void Forecaster::check_source(const SourceInfo& info) const {
                     fmt::format("the model expects {} channel{}, {} has {}", trained_on_.channels,
                                 trained_on_.channels == 1 ? "" : "s", info.path, info.channels),
                     info.dataset, "choose another dataset with --dataset");
+    }
+    if (info.units != trained_on_.units && info.units != "1" && trained_on_.units != "1") {
+        log_warning(fmt::format("the model was trained on values in {}, {} holds {}", trained_on_.units, info.path,
+                                info.units));
     }
     const std::int64_t patch = network_->options().patch;
     if (info.height % patch != 0 || info.width % patch != 0) {

@@ -20,7 +20,11 @@ struct TrainedOn {
     std::string units = "1";
     double step_s = 0.0;
     std::string path;
+    std::string dataset;
     std::string fingerprint;
+
+    /// True when a source is the one that was trained on.
+    bool is(const SourceInfo& info) const { return info.fingerprint == fingerprint && info.dataset == dataset; }
 };
 
 /// Input and guides of a batch in model units, on the network's device; see SequenceModel::forecast.

@@ -33,6 +33,16 @@ void check_frames(const torch::Tensor& frames, const torch::Tensor& like, const 
 
 }  // namespace
 
+Forecast drawable(Forecast forecast) {
+    const auto first = [](torch::Tensor& frames) {
+        if (frames.defined() && frames.dim() == 4 && frames.size(1) != 3) frames = frames.narrow(1, 0, 1);
+    };
+    first(forecast.input);
+    first(forecast.forecast);
+    first(forecast.truth);
+    return forecast;
+}
+
 void check_forecast(const Forecast& f) {
     check(f.input.defined() && f.forecast.defined(), "got no input or no forecast, expected both");
     check(f.input.dim() == 4 && f.input.size(0) >= 1 && f.input.size(2) >= 1 && f.input.size(3) >= 1 &&

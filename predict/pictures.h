@@ -26,6 +26,9 @@ struct Forecast {
     double step_s = 0.0;     ///< seconds between frames; 0: lead times are written in steps ("+3")
 };
 
+/// A forecast that can be drawn: with another number of channels than 1 or 3, the first channel alone.
+Forecast drawable(Forecast forecast);
+
 /// The range of colours for a forecast: of input and truth, so that a bad forecast saturates instead of hiding. Rounded
 /// outward; 0..1 or 0..255 for units "1" that fill such a range; from 0 for rain; one pixel in a thousand may lie
 /// outside.

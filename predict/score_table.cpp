@@ -1,6 +1,7 @@
 #include "predict/score_table.h"
 
 #include "predict/ticks.h"
+#include "src/json.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -135,7 +136,7 @@ std::string score_json(const ScoreTable& table, const ScoreContext& context) {
                                            {"windows", table.scores.front().windows()},
                                            {"step_s", table.step_s},
                                            {"rows", rows}};
-    return report.dump(1);
+    return json_text(report);
 }
 
 std::string score_csv(const ScoreTable& table) {

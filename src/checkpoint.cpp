@@ -53,7 +53,9 @@ void Checkpoint::get_model(torch::nn::Module& model) const {
     for (const auto& [name, value] : state) torch::Tensor(value).copy_(tensors.at(name));
 }
 
-void Checkpoint::put_json(const std::string& section, const nlohmann::json& value) { sections[section] = value.dump(); }
+void Checkpoint::put_json(const std::string& section, const nlohmann::json& value) {
+    sections[section] = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
 
 nlohmann::json Checkpoint::get_json(const std::string& section) const {
     const auto found = sections.find(section);
@@ -81,7 +83,8 @@ Checkpoint Checkpoint::load(const std::string& path) {
         throw Error(ExitCode::model, fmt::format("{} is a safetensors file, but not a nowcell checkpoint", path), "",
                     "name a run directory or a file of its checkpoints/");
     }
-    const int version = checkpoint.get_json("format").value("version", 0);
+    const nlohmann::json format = checkpoint.get_json("format");
+    const int version = format.is_object() ? format.value("version", 0) : 0;
     if (version > kFormat) {
         throw Error(ExitCode::model,
                     fmt::format("{} has format {}, this program reads up to {}", path, version, kFormat), "",

@@ -73,20 +73,25 @@ bool real_number(const std::string& word, double& value) {
     return used == word.size();
 }
 
+std::string limits(const Flag& flag) {
+    return flag.max < 1e9 ? fmt::format("from {} to {}", flag.min, flag.max) : fmt::format(">= {}", flag.min);
+}
+
 void check_value(const Flag& flag, const std::string& word) {
+    if (word.empty()) fail_usage(flag.name + " must not be empty", "");
     check_choice(flag.name, word, flag.choices);
     double value = 0.0;
     switch (flag.type) {
         case FlagType::none:
         case FlagType::text: return;
         case FlagType::integer:
-            if (whole_number(word, value) && value >= flag.min) return;
-            fail_usage(fmt::format("{} must be an integer >= {}, got '{}'", flag.name, flag.min, word), "");
+            if (whole_number(word, value) && value >= flag.min && value <= flag.max) return;
+            fail_usage(fmt::format("{} must be an integer {}, got '{}'", flag.name, limits(flag), word), "");
         case FlagType::number:
-            if (real_number(word, value) && value >= flag.min) return;
-            fail_usage(fmt::format("{} must be a number >= {}, got '{}'", flag.name, flag.min, word), "");
+            if (real_number(word, value) && value >= flag.min && value <= flag.max) return;
+            fail_usage(fmt::format("{} must be a number {}, got '{}'", flag.name, limits(flag), word), "");
         case FlagType::duration:
-            if (parse_duration(word) >= 0.0) return;
+            if (parse_duration(word) > 0.0) return;
             fail_usage(fmt::format("{} must be a time such as 90s, 6m or 2h30m, got '{}'", flag.name, word), "");
     }
 }
@@ -138,7 +143,7 @@ void check_rest(const Verb* verb, const std::string& group, const std::vector<st
         }
         const std::string word = group.empty() ? rest.front() : group + " " + rest.front();
         const std::string close = did_you_mean(word, names);
-        const bool flag = rest.front().front() == '-';
+        const bool flag = rest.front().rfind('-', 0) == 0;
         fail_usage(fmt::format("unknown {} '{}'", flag ? "option" : "command", flag ? rest.front() : word),
                    close.empty() ? "nowcell --help lists the commands" : close);
     }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <optional>
@@ -13,6 +14,8 @@ namespace nowcell {
 namespace {
 
 using Value = Config::Value;
+
+constexpr double kLargestInteger = 1e9;  // products of three such numbers would overflow, of two they do not
 
 std::string line_of(const std::string& text, std::size_t number) {
     std::istringstream in(text);
@@ -41,7 +44,7 @@ std::string shown(const toml::node& node) {
 
 std::string range(const Key& key) {
     const bool from = std::isfinite(key.min);
-    const bool to = std::isfinite(key.max);
+    const bool to = std::isfinite(key.max) && key.max < kLargestInteger;
     if (from && to) return fmt::format(" from {} to {}", key.min, key.max);
     if (from) return fmt::format(" >= {}", key.min);
     return to ? fmt::format(" <= {}", key.max) : "";
@@ -65,7 +68,10 @@ std::string expected(const Key& key) {
     return "";
 }
 
-bool in_range(const Key& key, double value) { return std::isfinite(value) && value >= key.min && value <= key.max; }
+bool in_range(const Key& key, double value) {
+    const bool small = key.type != KeyType::integer || std::abs(value) <= kLargestInteger;
+    return std::isfinite(value) && small && value >= key.min && value <= key.max;
+}
 
 std::optional<Value> numbers_from(const Key& key, const toml::node& node) {
     const toml::array* array = node.as_array();
@@ -99,10 +105,10 @@ std::optional<Value> texts_from(const Key& key, const toml::node& node) {
     return values;
 }
 
-std::optional<Value> duration_from(const toml::node& node) {
+std::optional<Value> duration_from(const Key& key, const toml::node& node) {
     const auto* text = node.as_string();
     const double seconds = text != nullptr ? parse_duration(text->get()) : node.value<double>().value_or(-1.0);
-    return seconds >= 0.0 ? std::optional<Value>(seconds) : std::nullopt;
+    return seconds > 0.0 && in_range(key, seconds) ? std::optional<Value>(seconds) : std::nullopt;
 }
 
 // The value of a node if it has the key's type, range and choices.
@@ -120,7 +126,7 @@ std::optional<Value> convert(const Key& key, const toml::node& node) {
         }
         case KeyType::text:
         case KeyType::path: return text_from(key, node);
-        case KeyType::duration: return duration_from(node);
+        case KeyType::duration: return duration_from(key, node);
         case KeyType::numbers: return numbers_from(key, node);
         case KeyType::texts: return texts_from(key, node);
     }
@@ -153,6 +159,11 @@ const Key* ConfigReader::find(const std::string& generic) const {
         if (key.name == generic) return &key;
     }
     return nullptr;
+}
+
+bool ConfigReader::is_array_of_tables(const std::string& name) const {
+    return std::any_of(keys_.begin(), keys_.end(),
+                       [&](const Key& key) { return key.name.rfind(name + "[].", 0) == 0; });
 }
 
 void ConfigReader::problem(std::string what, std::string where, std::string hint) {
@@ -196,7 +207,8 @@ void ConfigReader::read_override(const std::string& assignment) {
 // Descends into tables until a known key or a leaf is found.
 void ConfigReader::walk(const Found& found) {
     const toml::array* array = found.node.as_array();
-    const bool tables = array != nullptr && !array->empty() && array->is_homogeneous(toml::node_type::table);
+    const bool tables = array != nullptr && (array->is_homogeneous(toml::node_type::table) ||
+                                             (array->empty() && is_array_of_tables(found.key)));
     if (find(generic_name(found.key)) != nullptr) return accept(found);
     if (const toml::table* table = found.node.as_table()) {
         for (const auto& [key, node] : *table) {
@@ -221,16 +233,28 @@ void ConfigReader::accept(const Found& found) {
         return problem(fmt::format("{} must be {}, got {}", found.key, expected(key), shown(found.node)), found.where(),
                        key.fallback.empty() ? "" : fmt::format("the default is {}", key.fallback));
     }
+    if (!accept_index(found)) return;
     if (key.type == KeyType::path) value = absolute_path(std::get<std::string>(*value), found.folder);
     config_.entries_[found.key] = {std::move(*value), found.where()};
+}
+
+// Of "model.layers[2].filters", "2" must be a number, and at most one behind the last table there is.
+bool ConfigReader::accept_index(const Found& found) {
     const std::size_t bracket = found.key.find('[');
-    if (bracket == std::string::npos) return;
-    const auto index = static_cast<std::size_t>(std::atoll(found.key.c_str() + bracket + 1));
+    if (bracket == std::string::npos) return true;
+    const std::string digits = found.key.substr(bracket + 1, found.key.find(']') - bracket - 1);
+    const bool number = !digits.empty() && digits.size() < 5 &&
+                        digits.find_first_not_of("0123456789") == std::string::npos &&
+                        (digits.size() == 1 || digits.front() != '0');
     std::size_t& size = config_.sizes_[found.key.substr(0, bracket)];
+    const std::size_t index = number ? std::stoul(digits) : size + 1;
     if (index > size) {
-        return problem(fmt::format("{}: there are only {} of these", found.key, size), found.where(), "");
+        problem(fmt::format("{}: the number in brackets must be 0 to {}", found.key, size), found.where(),
+                found.key.substr(0, bracket) + "[0]" + found.key.substr(found.key.find(']') + 1));
+        return false;
     }
     size = std::max(size, index + 1);
+    return true;
 }
 
 void ConfigReader::unknown(const Found& found) {

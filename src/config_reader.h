@@ -28,6 +28,8 @@ class ConfigReader {
 
     void walk(const Found& found);
     void accept(const Found& found);
+    bool accept_index(const Found& found);
+    bool is_array_of_tables(const std::string& name) const;
     void unknown(const Found& found);
     void problem(std::string what, std::string where, std::string hint);
     void add_defaults();

@@ -11,7 +11,7 @@ namespace nowcell {
 
 /// A device that works. "auto": CUDA when LibTorch has it and a GPU answers, else the CPU; "cpu"; "cuda"; "cuda:N".
 /// LibTorch's CUDA library is loaded on demand, so that CPU programs never pay for it.
-/// Throws Error(usage) on another word, Error(device) when CUDA is asked for and not there, with the reason.
+/// `name` has passed check_device_name(). Throws Error(device) when CUDA is asked for and not there, with the reason.
 torch::Device choose_device(const std::string& name);
 
 /// Sets the threads of LibTorch: `--threads`, else the cores this process may use. Returns the number.

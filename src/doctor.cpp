@@ -2,6 +2,7 @@
 #include "cells/conv_lstm.h"
 #include "src/device.h"
 #include "src/error.h"
+#include "src/json.h"
 #include "src/report.h"
 
 #include <ATen/ATen.h>
@@ -32,7 +33,7 @@ torch::Tensor wave(std::vector<std::int64_t> shape, double a, double b, double s
     return (at::sin(n * a + b) * scale).view(shape).to(at::kFloat);
 }
 
-// Difference from Keras 3 on a sine-filled layer, 2 filters, 3x3, two sequences of three 5x4 frames.
+// Difference of the sum from Keras 3 on a sine-filled layer, 2 filters, 3x3, two sequences of three 5x4 frames.
 double probe(const torch::Device& device) {
     constexpr double kKerasSum = -0.892863973;
     const c10::NoGradGuard no_grad;
@@ -116,7 +117,7 @@ int doctor(const Request& request) {
         failed = failed || finding.state == "failed";
     }
     const nlohmann::ordered_json report = {{"schema", "nowcell.doctor/1"}, {"ok", !failed}, {"findings", rows}};
-    deliver(request, text, report.dump(1));
+    deliver(request, text, json_text(report));
     return static_cast<int>(failed ? ExitCode::device : ExitCode::ok);
 }
 

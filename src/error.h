@@ -17,7 +17,6 @@ enum class ExitCode : int {
     device = 5,         ///< device, memory or LibTorch
     diverged = 6,       ///< training produced NaN or Inf
     output = 7,         ///< cannot write: exists, permission, disk full
-    quality_gate = 10,  ///< `--fail-if` not met
     interrupted = 130,  ///< SIGINT, after saving
     terminated = 143,   ///< SIGTERM, after saving
 };

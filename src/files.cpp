@@ -24,14 +24,15 @@ std::string folder_of(const std::string& path) {
     return parent.empty() ? "." : parent.string();
 }
 
-[[noreturn]] void fail_to_write(const std::string& path, const std::string& why) {
-    const long long free = free_bytes(folder_of(path));
+[[noreturn]] void fail_to_write(const std::string& path, int reason) {
+    const bool full = reason == ENOSPC || reason == EDQUOT || reason == EFBIG;
+    const long long free = full ? free_bytes(folder_of(path)) : -1;
     const std::string room = free < 0 ? "" : fmt::format(" ({:.1f} MB free)", static_cast<double>(free) / 1e6);
-    throw Error(ExitCode::output, fmt::format("cannot write {}: {}{}", path, why, room), "",
-                "free some space or choose another place with --output");
+    throw Error(ExitCode::output, fmt::format("cannot write {}: {}{}", path, std::strerror(reason), room), "",
+                full ? "free some space or choose another place with --output" : "choose another place with --output");
 }
 
-// A file descriptor that closes itself; only used where close() cannot lose data, that is after fsync.
+// A file descriptor that closes itself; what was written is safe once sync() has run.
 struct Descriptor {
     explicit Descriptor(int number) : value(number) {}
     ~Descriptor() {
@@ -44,7 +45,9 @@ struct Descriptor {
 
 void sync(const std::string& target, const std::string& path, int flags) {
     const Descriptor file(::open(target.c_str(), flags | O_CLOEXEC));
-    if (file.value < 0 || ::fsync(file.value) != 0) fail_to_write(path, std::strerror(errno));
+    const bool synced = file.value >= 0 && ::fsync(file.value) == 0;
+    const bool optional = (flags & O_DIRECTORY) != 0 && (errno == EINVAL || errno == ENOTSUP);  // some file systems
+    if (!synced && !optional) fail_to_write(path, errno);
 }
 
 void write_all(const std::string& target, const std::string& bytes) {
@@ -78,10 +81,10 @@ void write_atomically(const std::string& path, const std::function<void(const st
     try {
         write(temporary.path);
     } catch (const std::system_error& error) {
-        fail_to_write(path, error.code().message());
+        fail_to_write(path, error.code().value());
     }
     sync(temporary.path, path, O_RDONLY);
-    if (::rename(temporary.path.c_str(), path.c_str()) != 0) fail_to_write(path, std::strerror(errno));
+    if (::rename(temporary.path.c_str(), path.c_str()) != 0) fail_to_write(path, errno);
     temporary.kept = true;
     sync(folder_of(path), path, O_RDONLY | O_DIRECTORY);
 }
@@ -90,13 +93,11 @@ void write_atomically(const std::string& path, const std::string& bytes) {
     write_atomically(path, [&](const std::string& temporary) { write_all(temporary, bytes); });
 }
 
-void check_writable(const std::string& path, bool force) {
-    if (fs::exists(path) && !force) {
-        throw Error(ExitCode::output, fmt::format("{} exists", path), "",
-                    "choose another name, or add --force to replace it");
-    }
-    fs::path folder = fs::absolute(path).parent_path();
-    while (!fs::exists(folder) && folder.has_relative_path()) folder = folder.parent_path();
+void check_folder_writable(const std::string& path) {
+    std::error_code error;
+    fs::path folder = fs::absolute(path, error);
+    while (!fs::exists(folder, error) && !error && folder.has_relative_path()) folder = folder.parent_path();
+    if (error) fail_to_write(path, error.value());
     if (!fs::is_directory(folder)) {
         throw Error(ExitCode::output, fmt::format("cannot write {}: {} is not a folder", path, folder.string()));
     }
@@ -106,17 +107,31 @@ void check_writable(const std::string& path, bool force) {
     }
 }
 
+void check_writable(const std::string& path, bool force) {
+    std::error_code error;
+    const fs::file_status status = fs::status(path, error);
+    if (fs::is_directory(status)) {
+        throw Error(ExitCode::output, fmt::format("cannot write {}: it is a folder, expected a file", path));
+    }
+    if (fs::exists(status) && !force) {
+        throw Error(ExitCode::output, fmt::format("{} exists", path), "",
+                    "choose another name, or add --force to replace it");
+    }
+    if (!fs::exists(status) && error && error != std::errc::no_such_file_or_directory) {
+        fail_to_write(path, error.value());
+    }
+    check_folder_writable(folder_of(path));
+}
+
 void make_folder(const std::string& path) {
     std::error_code error;
     fs::create_directories(path, error);
-    if (error) fail_to_write(path, error.message());
+    if (error) fail_to_write(path, error.value());
 }
 
-OutputFolder::OutputFolder(std::string path, const std::vector<std::string>& files, bool force)
-    : path_(std::move(path)), made_(!fs::exists(path_)) {
-    for (const std::string& name : files) check_writable(path_ + "/" + name, force);
-    make_folder(path_);
-}
+void make_parent(const std::string& path) { make_folder(folder_of(path)); }
+
+OutputFolder::OutputFolder(std::string path) : path_(std::move(path)), made_(!fs::exists(path_)) { make_folder(path_); }
 
 OutputFolder::~OutputFolder() {
     std::error_code ignored;
@@ -125,15 +140,18 @@ OutputFolder::~OutputFolder() {
 }
 
 std::string OutputFolder::add(const std::string& name) {
-    written_.push_back(path_ + "/" + name);
-    return written_.back();
+    const std::string file = path_ + "/" + name;
+    if (!fs::exists(file)) written_.push_back(file);  // what was there before is replaced whole or kept
+    return file;
 }
 
 std::string read_text(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
-    if (in && !fs::is_directory(path)) return {std::istreambuf_iterator<char>(in), {}};
-    if (fs::is_directory(path)) throw Error(ExitCode::usage, path + " is a folder, expected a file");
-    if (fs::exists(path)) throw Error(ExitCode::usage, "no permission to read " + path);
+    std::error_code error;
+    const bool folder = fs::is_directory(path, error);
+    if (in && !folder) return {std::istreambuf_iterator<char>(in), {}};
+    if (folder) throw Error(ExitCode::usage, path + " is a folder, expected a file");
+    if (fs::exists(path, error)) throw Error(ExitCode::usage, "no permission to read " + path);
     throw Error(ExitCode::usage, "file not found: " + path, "", similar_file(path));
 }
 

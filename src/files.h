@@ -15,19 +15,25 @@ void write_atomically(const std::string& path, const std::function<void(const st
 /// The same for bytes in memory.
 void write_atomically(const std::string& path, const std::string& bytes);
 
-/// Refuses an output that exists, or whose folder cannot be written, before any work is done.
-/// Throws Error(output). `force` allows an existing file.
+/// Refuses an output file that exists (`force` allows it) or cannot be written, before any work is done; folders that
+/// are missing above it will be made. Throws Error(output).
 void check_writable(const std::string& path, bool force);
+
+/// The same for an output folder, which may exist.
+void check_folder_writable(const std::string& path);
 
 /// Makes a folder and its parents. Throws Error(output).
 void make_folder(const std::string& path);
 
-/// A folder that several outputs go to. Unless commit() is called, the files named by add() and a folder that was made
+/// The same for the folder that a file goes to.
+void make_parent(const std::string& path);
+
+/// A folder that several outputs go to. Unless commit() is called, new files named by add() and a folder that was made
 /// here are removed again: a run that fails leaves nothing behind.
 class OutputFolder {
  public:
-    /// Throws Error(output) when one of `files` exists (unless `force`) or the folder cannot be made.
-    OutputFolder(std::string path, const std::vector<std::string>& files, bool force);
+    /// Throws Error(output) when the folder cannot be made.
+    explicit OutputFolder(std::string path);
     ~OutputFolder();
     OutputFolder(const OutputFolder&) = delete;
     OutputFolder& operator=(const OutputFolder&) = delete;

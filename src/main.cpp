@@ -9,13 +9,17 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <string>
 #include <vector>
 
 namespace nowcell {
 namespace {
+
+constexpr const char* kLessMemory = "ask for less: fewer or smaller frames, a smaller train.batch or eval.batch";
 
 using Handler = int (*)(const Request&);
 
@@ -41,13 +45,13 @@ int run(const Request& request) {
         deliver(request, "nowcell " NOWCELL_VERSION " (" NOWCELL_BUILD ")\n");
         return 0;
     }
+    check_report_files(request);
     if (request.verb == "help") {
         std::string topic;
         for (const std::string& word : request.all("[TOPIC]")) topic += (topic.empty() ? "" : " ") + word;
         deliver(request, help_topic(topic));
         return 0;
     }
-    check_report_files(request);
     if (request.verb == "config keys") {
         deliver(request, help_keys(request.text("[PREFIX]")));
         return 0;
@@ -58,13 +62,14 @@ int run(const Request& request) {
         deliver(request, config.toml(true));
         return 0;
     }
+    if (request.has("--device")) check_device_name(request.text("--device"));
     if (request.has("--config")) check_config(request.config());
     return load_handler(find_verb(request.verb)->handler)(request);
 }
 
 // What LibTorch adds below its message is for those who ask for it.
 std::string first_lines(const std::string& text) {
-    const std::size_t end = text.find("\nException raised from");
+    const std::size_t end = std::min(text.find("\nException raised from"), text.find("\n  frame #"));
     return verbosity() >= 2 ? text : text.substr(0, end);
 }
 
@@ -83,13 +88,16 @@ int main_checked(const std::vector<std::string>& words) {
         return run(request);
     } catch (const Error& error) {
         return fail(verb, error);
+    } catch (const std::filesystem::filesystem_error& error) {
+        return fail(
+            verb, {ExitCode::usage, fmt::format("cannot use {}: {}", error.path1().string(), error.code().message())});
     } catch (const std::bad_alloc&) {
-        return fail(verb, {ExitCode::device, "out of memory", "", "a smaller train.batch or eval.batch needs less"});
+        return fail(verb, {ExitCode::device, "out of memory", "", kLessMemory});
     } catch (const std::exception& error) {
         const std::string text = first_lines(error.what());
         const bool memory =
             text.find("allocate memory") != std::string::npos || text.find("out of memory") != std::string::npos;
-        if (memory) return fail(verb, {ExitCode::device, text, "", "a smaller train.batch or eval.batch needs less"});
+        if (memory) return fail(verb, {ExitCode::device, text, "", kLessMemory});
         return fail(verb, {ExitCode::internal, text, "", "this is a bug: please report it with the output of -vv"});
     }
 }

@@ -11,6 +11,9 @@ namespace nowcell {
 /// JSON document and nothing else. Throws Error(output).
 void deliver(const Request& request, const std::string& text, const std::string& json = "");
 
+/// Writes a report file, making the folders above it. Throws Error(output).
+void write_report(const std::string& path, const std::string& text);
+
 /// Refuses, before any work, report files that exist (unless --force) or cannot be written. Throws Error(output).
 void check_report_files(const Request& request);
 

@@ -25,15 +25,28 @@ std::string next_free(const std::string& config_file) {
 RunDirectory RunDirectory::create(const std::string& path, const std::string& config_file, const Config& config,
                                   bool force) {
     RunDirectory run(path.empty() ? next_free(config_file) : path);
-    const bool used = fs::exists(run.path()) && !(fs::is_directory(run.path()) && fs::is_empty(run.path()));
-    if (used && (!force || !fs::is_directory(run.path()))) {
+    std::error_code ignored;
+    const bool folder = fs::is_directory(run.path(), ignored);
+    const bool used = fs::exists(run.path(), ignored) && !(folder && fs::is_empty(run.path(), ignored));
+    if (used && (!force || !folder)) {
         throw Error(ExitCode::output, fmt::format("{} exists and is not empty", run.path()), "",
                     "choose another --output, or add --force to write into it");
     }
-    check_writable(run.path(), true);
-    make_folder(run.file("checkpoints"));
-    write_atomically(run.file("config.toml"), config.toml(true));
+    check_folder_writable(run.path());
+    run.made_ = !used;
+    try {
+        make_folder(run.file("checkpoints"));
+        write_atomically(run.file("config.toml"), config.toml(true));
+    } catch (...) {
+        run.discard();
+        throw;
+    }
     return run;
+}
+
+void RunDirectory::discard() const {
+    std::error_code ignored;
+    if (made_) fs::remove_all(path_, ignored);
 }
 
 std::string RunDirectory::resolve_model(const std::string& model) {

@@ -17,6 +17,9 @@ class RunDirectory {
     static RunDirectory create(const std::string& path, const std::string& config_file, const Config& config,
                                bool force);
 
+    /// Removes what create() made; for a run that failed before its first checkpoint.
+    void discard() const;
+
     const std::string& path() const { return path_; }
     std::string file(const std::string& name) const { return path_ + "/" + name; }
     std::string checkpoint(const std::string& which) const { return file("checkpoints/" + which + ".safetensors"); }
@@ -27,6 +30,7 @@ class RunDirectory {
 
  private:
     std::string path_;
+    bool made_ = false;
 };
 
 }  // namespace nowcell

@@ -23,6 +23,7 @@ constexpr std::size_t kLengthBytes = 8;
 constexpr std::size_t kLargestHeader = 100'000'000;
 constexpr std::size_t kAlignment = 64;  // so that the data can be mapped
 constexpr int kDeepestHeader = 4;
+constexpr std::size_t kLargestSide = std::size_t{1} << 48;
 const char* const kHashKey = "hash";
 
 struct Type {
@@ -99,6 +100,7 @@ std::vector<std::int64_t> shape_of(const Json& entry, std::size_t bytes, std::si
     for (const Json& size : entry.at("shape")) {
         if (!size.is_number_unsigned()) fail_damaged(name, "a tensor has no shape");
         const auto value = size.get<std::size_t>();
+        if (value > kLargestSide) fail_damaged(name, "a shape exceeds its data");
         if (value != 0 && total > bytes / value && total != 0) fail_damaged(name, "a shape exceeds its data");
         total *= value;
         shape.push_back(static_cast<std::int64_t>(value));

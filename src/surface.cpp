@@ -3,9 +3,12 @@
 
 #include "data/verbs.h"
 #include "predict/verbs.h"
+#include "src/error.h"
 #include "src/model_options.h"
 #include "src/verbs.h"
 #include "train/verbs.h"
+
+#include <fmt/format.h>
 
 namespace nowcell {
 namespace {
@@ -39,6 +42,22 @@ const std::vector<Verb>& all_verbs() {
     return verbs;
 }
 
-void check_config(const Config& config) { ModelOptions::from(config); }
+void check_config(const Config& config) {
+    ModelOptions::from(config);
+    check_device_name(config.text("train.device"), config.where("train.device"));
+    for (const char* part : {"data.split.train", "data.split.validation", "data.split.test"}) {
+        const std::vector<double> range = config.numbers(part);
+        if (range.size() == 2 && range[0] < range[1]) continue;
+        throw Error(ExitCode::usage, fmt::format("{} must be [begin, end) with begin < end", part), config.where(part),
+                    "such as [0.0, 0.8], or [0, 456] in steps");
+    }
+}
+
+void check_device_name(const std::string& name, const std::string& where) {
+    const bool numbered = name.rfind("cuda:", 0) == 0 && name.size() > 5 && name.size() <= 8 &&
+                          name.find_first_not_of("0123456789", 5) == std::string::npos;
+    if (name == "auto" || name == "cpu" || name == "cuda" || numbered) return;
+    throw Error(ExitCode::usage, fmt::format("unknown device '{}', expected auto, cpu or cuda[:N]", name), where);
+}
 
 }  // namespace nowcell

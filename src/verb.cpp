@@ -19,7 +19,8 @@ Flag threads_flag() {
             .type = FlagType::integer,
             .value = "N",
             .help = "CPU threads; default: the cores this process may use",
-            .min = 1};
+            .min = 1,
+            .max = 1024};
 }
 
 Flag device_flag() {
@@ -70,7 +71,11 @@ std::vector<std::string> Request::all(const std::string& name) const {
 Config Request::config() const {
     std::vector<std::string> overrides = all("--set");
     for (const Flag& flag : find_verb(verb)->flags) {
-        if (!flag.key.empty() && has(flag.name)) overrides.push_back(flag.key + "=" + text(flag.name));
+        if (flag.key.empty() || !has(flag.name)) continue;
+        const std::string word = flag.type == FlagType::number    ? std::to_string(std::stod(text(flag.name)))
+                                 : flag.type == FlagType::integer ? std::to_string(integer(flag.name))
+                                                                  : text(flag.name);
+        overrides.push_back(flag.key + "=" + word);
     }
     return has("--config") ? Config::load(text("--config"), overrides) : Config::parse("", "command line", overrides);
 }

@@ -24,7 +24,8 @@ struct Flag {
     std::string key = {};  ///< config key that this flag sets
     bool required = false;
     bool repeated = false;
-    double min = 0.0;     ///< for integer and number
+    double min = 0.0;  ///< for integer and number
+    double max = 1e9;
     bool report = false;  ///< names a file for the verb's report: refused beforehand when it exists
 };
 

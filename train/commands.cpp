@@ -2,6 +2,7 @@
 #include "predict/pictures.h"
 #include "src/device.h"
 #include "src/error.h"
+#include "src/json.h"
 #include "src/log.h"
 #include "src/report.h"
 #include "train/trainer.h"
@@ -10,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include <csignal>
+#include <filesystem>
 
 namespace nowcell {
 namespace {
@@ -22,7 +24,8 @@ Forecaster prepare_forecaster(const Config& config, const FrameSource& source, c
     const Normalizer normalizer = Normalizer::fit(data.normalize, source, data.split);
     BaselineOptions baselines{data.period, 0.0, training_mean(source, data.split)};
     if (data.period > 0) baselines.decay = fit_decay(source, training, data.window, data.period);
-    TrainedOn trained_on{info.channels, info.height, info.width, info.units, info.step_s, info.path, info.fingerprint};
+    TrainedOn trained_on{info.channels, info.height, info.width,   info.units,
+                         info.step_s,   info.path,   info.dataset, info.fingerprint};
     auto network = make_sequence_model(info.channels, ModelOptions::from(config));
     Forecaster forecaster(config, std::move(network), normalizer, std::move(baselines), std::move(trained_on), device);
     forecaster.check_source(info);
@@ -34,9 +37,9 @@ void draw_sample(const Forecaster& best, const FrameSource& source, const Window
     const WindowOptions& options = best.data().window;
     const Batch batch = read_windows(source, options, {window});
     const torch::Tensor past = batch.past[0];
-    const Forecast picture{past.narrow(0, past.size(0) - options.input_steps, options.input_steps),
-                           best.forecast(batch.past, options.output_steps)[0], batch.target[0], "validation",
-                           source.info().step_s};
+    const Forecast picture = drawable({past.narrow(0, past.size(0) - options.input_steps, options.input_steps),
+                                       best.forecast(batch.past, options.output_steps)[0], batch.target[0],
+                                       "validation", source.info().step_s});
     write_strip(path, picture, colour_scale(picture, source.info().units));
 }
 
@@ -57,7 +60,18 @@ std::string result_json(const TrainResult& result, const RunDirectory& run, cons
                                            {"best_epoch", result.best_epoch},
                                            {"best_validation_mae", result.best_mae},
                                            {"unit", units}};
-    return report.dump(1);
+    return json_text(report);
+}
+
+// A run that fails before its first checkpoint leaves nothing behind.
+TrainResult run_training(const FrameSource& source, const std::vector<Window>& training,
+                         const std::vector<Window>& validation, Forecaster& forecaster, const RunDirectory& run) {
+    try {
+        return Trainer(source, training, validation, forecaster, run).run();
+    } catch (...) {
+        if (!std::filesystem::exists(run.checkpoint("best"))) run.discard();
+        throw;
+    }
 }
 
 int train(const Request& request) {
@@ -79,8 +93,7 @@ int train(const Request& request) {
     log_info(describe(device));
     log_info(fmt::format("{} training and {} validation windows, {} parameters, run {}", training.size(),
                          validation.size(), forecaster.network().parameter_count(), run.path()));
-    Trainer trainer(*source, training, validation, forecaster, run);
-    const TrainResult result = trainer.run();
+    const TrainResult result = run_training(*source, training, validation, forecaster, run);
     const Forecaster best = Forecaster::load(run.path(), device);
     draw_sample(best, *source, validation.front(), run.file("validation.png"));
     deliver(request, result_text(result, run, source->info().units), result_json(result, run, source->info().units));

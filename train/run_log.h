@@ -27,8 +27,6 @@ class RunLog {
     /// Writes both files anew, atomically. Throws Error(output).
     void add(const EpochRecord& record);
 
-    const std::vector<EpochRecord>& records() const { return records_; }
-
  private:
     std::string csv() const;
     void draw() const;

@@ -185,7 +185,7 @@ TEST_CASE("the layouts are recognised and read as (count,C,H,W)") {
 TEST_CASE("a layout that does not fit is refused") {
     const TemporaryFolder folder;
     check_refused(opening(options(written(folder, counting({6, 5, 7})), "nthw")),
-                  "layout 'nthw' needs 4 dimensions, /frames has 3: [6,5,7]", "data.layout=auto");
+                  "layout 'nthw' needs 4 dimensions, /frames has 3: [6,5,7]", "data.layout = \"auto\"");
     SourceOptions flat = options(written(folder, counting({6, 5})));
     check_refused(opening(flat), "no dataset of frames");
     flat.dataset = "frames";

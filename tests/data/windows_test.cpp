@@ -166,7 +166,7 @@ TEST_CASE("a bad split is refused by the name of its key") {
     has(cut_message(ExitCode::usage, info, split("time", {-1, 5}, {0.8, 0.9}, {0.9, 1})),
         "data.split.train is [-1, 5]");
     has(cut_message(ExitCode::usage, info, split("time", {0, 5.5}, {0.8, 0.9}, {0.9, 1})), "expected two fractions");
-    has(cut_message(ExitCode::usage, info, split("tme", {0, 5}, {0.8, 0.9}, {0.9, 1})), "data.split.by: got 'tme'");
+    has(cut_message(ExitCode::usage, info, split("tme", {0, 5}, {0.8, 0.9}, {0.9, 1})), "data.split_by: got 'tme'");
     has(cut_message(ExitCode::usage, recordings({5, 5, 5}), split("auto", {0, 2}, {2, 3}, {3, 4})),
         "reaches beyond the 3 sequences");
 }

@@ -80,7 +80,11 @@ TEST_CASE("an override replaces what the file says and is checked like it") {
     CHECK(holds(failure(kSmall, {"train.epochs=ten"}), "--set train.epochs=ten"));
     CHECK(holds(failure(kSmall, {"train.epohcs=1"}), "did you mean 'train.epochs'?"));
     CHECK(holds(failure(kSmall, {"nonsense"}), "expected KEY=VALUE"));
-    CHECK(holds(failure(kSmall, {"model.layers[3].filters=1"}), "there are only 1"));
+    CHECK(holds(failure(kSmall, {"model.layers[3].filters=1"}), "must be 0 to 1"));
+    CHECK(holds(failure(kSmall, {"model.layers[].filters=1"}), "the number in brackets"));
+    CHECK(holds(failure(kSmall, {"model.layers[x].filters=1"}), "the number in brackets"));
+    CHECK(holds(failure(kSmall, {"train.batch=9223372036854775807"}), "train.batch must be an integer >= 1"));
+    CHECK(holds(failure(kSmall, {"train.max_time=0s"}), "train.max_time must be a time"));
 }
 
 TEST_CASE("every key survives printing and parsing") {
@@ -152,6 +156,7 @@ TEST_CASE("the parts of a network must fit together") {
         return std::string();
     };
     CHECK(holds(reason("[data]\npath=\"a\"\n"), "model.layers is empty"));
+    CHECK(holds(reason("model.layers = []\n[data]\npath=\"a\"\n"), "model.layers is empty"));
     const std::string broken = reason(kSmall + "return_sequences = false\n[[model.layers]]\nfilters = 4\n");
     CHECK(holds(broken, "model.layers[0] returns only its last state, but model.layers[1] needs a sequence"));
     CHECK(holds(broken, "exp.toml:5:1"));

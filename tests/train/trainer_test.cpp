@@ -48,7 +48,7 @@ class SmallRun {
         at::set_num_threads(1);
         const DataOptions data = DataOptions::from(config_);
         BaselineOptions baselines{0, 0.0, training_mean(*source_, data.split)};
-        TrainedOn on{1, 16, 16, "1", 0.0, data.source.path, source_->info().fingerprint};
+        TrainedOn on{1, 16, 16, "1", 0.0, data.source.path, source_->info().dataset, source_->info().fingerprint};
         Forecaster forecaster(config_, make_sequence_model(1, ModelOptions::from(config_)),
                               Normalizer::fit("minmax", *source_, data.split), baselines, on, torch::kCPU);
         Trainer trainer(*source_, windows(Part::train), windows(Part::validation), forecaster, *run_);
