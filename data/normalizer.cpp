@@ -118,6 +118,11 @@ torch::Tensor Normalizer::invert(const torch::Tensor& normalized) const {
     return normalized.sign() * (normalized.abs() * std::log1p(range_of(*this))).expm1() + min;
 }
 
+double Normalizer::scale() const {
+    if (kind == "log1p") return std::nan("");
+    return kind == "minmax" ? max - min : kind == "zscore" ? deviation : 1.0;
+}
+
 torch::Tensor Normalizer::unit_range(const torch::Tensor& physical) const { return (physical - min) / range_of(*this); }
 
 torch::Tensor training_mean(const FrameSource& source, const SplitOptions& split) {

@@ -21,6 +21,7 @@ struct Normalizer {
 
     torch::Tensor apply(const torch::Tensor& physical) const;     ///< any shape; physical to model units
     torch::Tensor invert(const torch::Tensor& normalized) const;  ///< the inverse of apply
+    double scale() const;  ///< physical units of one model unit; NaN where that depends on the value (log1p)
     torch::Tensor unit_range(
         const torch::Tensor& physical) const;  ///< to 0..1 by min and max whatever the kind, not clipped
 };

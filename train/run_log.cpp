@@ -14,8 +14,11 @@ std::string cell(double value) { return std::isnan(value) ? "" : fmt::format("{:
 
 }  // namespace
 
-RunLog::RunLog(std::string csv_path, std::string curve_path, std::string units)
-    : csv_path_(std::move(csv_path)), curve_path_(std::move(curve_path)), units_(std::move(units)) {}
+RunLog::RunLog(std::string csv_path, std::string curve_path, std::string units, double loss_scale)
+    : csv_path_(std::move(csv_path)),
+      curve_path_(std::move(curve_path)),
+      units_(std::move(units)),
+      loss_scale_(loss_scale) {}
 
 void RunLog::add(const EpochRecord& record) {
     records_.push_back(record);
@@ -35,12 +38,17 @@ std::string RunLog::csv() const {
 
 void RunLog::draw() const {
     Curve validation{"validation", {}, {}};
+    Curve training{"training", {}, {}};
     for (const EpochRecord& record : records_) {
         validation.x.push_back(static_cast<double>(record.epoch));
         validation.y.push_back(record.validation_mae);
+        training.x.push_back(static_cast<double>(record.epoch));
+        training.y.push_back(record.train_loss * loss_scale_);
     }
-    write_plot(curve_path_, "Validation error", "epoch", units_ == "1" ? "MAE" : fmt::format("MAE [{}]", units_),
-               {validation});
+    std::vector<Curve> curves = {validation};
+    if (!std::isnan(loss_scale_) && records_.size() > 1) curves.push_back(training);
+    write_plot(curve_path_, "Error during training", "epoch", units_ == "1" ? "MAE" : fmt::format("MAE [{}]", units_),
+               curves);
 }
 
 }  // namespace nowcell

@@ -22,7 +22,8 @@ struct EpochRecord {
 /// Collects rows and keeps metrics.csv and the loss curve current.
 class RunLog {
  public:
-    RunLog(std::string csv_path, std::string curve_path, std::string units);
+    /// loss_scale: physical units of one unit of the training loss; NaN when the loss cannot stand beside an MAE.
+    RunLog(std::string csv_path, std::string curve_path, std::string units, double loss_scale);
 
     /// Writes both files anew, atomically. Throws Error(output).
     void add(const EpochRecord& record);
@@ -34,6 +35,7 @@ class RunLog {
     std::string csv_path_;
     std::string curve_path_;
     std::string units_;
+    double loss_scale_;
     std::vector<EpochRecord> records_;
 };
 
