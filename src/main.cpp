@@ -23,11 +23,19 @@ constexpr const char* kLessMemory = "ask for less: fewer or smaller frames, a sm
 
 using Handler = int (*)(const Request&);
 
-// The name of the library beside the program, found through the program's RPATH.
 constexpr const char* kEngine = "libnowcell.so." NOWCELL_SOVERSION;
 
+// Beside the program where that is so, else wherever the program's RPATH finds it. A sanitizer that wraps dlopen hides
+// the RPATH.
+std::string engine_path() {
+    std::error_code error;
+    const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
+    const std::filesystem::path beside = program.parent_path() / ".." / "lib" / kEngine;
+    return !error && std::filesystem::exists(beside, error) ? beside.string() : kEngine;
+}
+
 Handler load_handler(const std::string& name) {
-    void* engine = ::dlopen(kEngine, RTLD_NOW | RTLD_GLOBAL);
+    void* engine = ::dlopen(engine_path().c_str(), RTLD_NOW | RTLD_GLOBAL);
     if (engine == nullptr) {
         throw Error(ExitCode::device, fmt::format("cannot load the engine: {}", ::dlerror()), "",
                     "scripts/setup.sh --check says what is missing or broken");
