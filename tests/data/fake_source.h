@@ -32,6 +32,8 @@ class FakeSource : public FrameSource {
         return frames.slice(0, first, first + count).clone();
     }
 
+    int reads() const { return reads_; }  ///< begun so far
+
     int fail_after = 1 << 30;
 
  private:
