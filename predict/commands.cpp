@@ -83,18 +83,16 @@ std::vector<Window> forecast_starts(const Request& request, const Forecaster& mo
 
 torch::Tensor forecast_all(const Forecaster& model, const FrameSource& source, const std::vector<Window>& starts,
                            std::int64_t horizon) {
-    const std::int64_t history = model.history();
-    const std::int64_t steps = model.data().window.input_steps;
-    const auto batch = static_cast<std::size_t>(model.config().integer("eval.batch"));
+    WindowOptions window = model.data().window;
+    window.history = model.history();  // the score table's baselines may need more, a forecast does not
+    const auto batch = static_cast<std::ptrdiff_t>(model.config().integer("eval.batch"));
     std::vector<torch::Tensor> forecasts;
     ProgressLine progress;
-    for (std::size_t at = 0; at < starts.size(); at += batch) {
-        std::vector<torch::Tensor> past;
-        for (std::size_t i = at; i < std::min(at + batch, starts.size()); ++i) {
-            past.push_back(source.read(starts[i].recording, starts[i].start + steps - history, history));
-        }
-        forecasts.push_back(model.forecast(at::stack(past), horizon));
-        progress.update(fmt::format("forecast {} of {} recordings", at + past.size(), starts.size()));
+    for (auto at = starts.begin(); at != starts.end();) {
+        const auto end = at + std::min(batch, starts.end() - at);
+        forecasts.push_back(model.forecast(read_windows(source, window, {at, end}, false).past, horizon));
+        at = end;
+        progress.update(fmt::format("forecast {} of {} recordings", at - starts.begin(), starts.size()));
     }
     return at::cat(forecasts);
 }

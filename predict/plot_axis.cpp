@@ -27,14 +27,18 @@ double Axis::part(double value) const {
 
 bool Axis::holds(double value) const { return std::isfinite(value) && (!logarithmic || value > 0); }
 
+static Axis spanning(const std::vector<double>& good) {
+    Axis axis;
+    if (good.empty()) return axis;
+    const auto [low, high] = std::minmax_element(good.begin(), good.end());
+    axis.low = *low;
+    axis.high = *high;
+    return axis;
+}
+
 Axis x_axis(const std::vector<double>& values) {
     const auto good = finite(values);
-    Axis axis;
-    if (!good.empty()) {
-        const auto [low, high] = std::minmax_element(good.begin(), good.end());
-        axis.low = *low;
-        axis.high = *high;
-    }
+    Axis axis = spanning(good);
     const bool alone = !(axis.high > axis.low);
     const std::vector<double> only = {axis.low};
     if (alone) {
@@ -49,12 +53,7 @@ Axis x_axis(const std::vector<double>& values) {
 
 Axis y_axis(const std::vector<double>& values) {
     const auto good = finite(values);
-    Axis axis;
-    if (!good.empty()) {
-        const auto [low, high] = std::minmax_element(good.begin(), good.end());
-        axis.low = *low;
-        axis.high = *high;
-    }
+    Axis axis = spanning(good);
     axis.logarithmic = axis.low > 0 && axis.high / axis.low > 100;
     if (axis.logarithmic) {
         axis.low /= 1.15;

@@ -3,6 +3,7 @@
 #include "src/help.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/files.h"
 
 #include <dlfcn.h>
 
@@ -23,8 +24,6 @@ std::string failure(const std::vector<std::string>& words) {
     }
     return "";
 }
-
-bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 

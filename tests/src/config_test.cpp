@@ -26,8 +26,6 @@ std::string failure(const std::string& text, const std::vector<std::string>& ove
     return "";
 }
 
-bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 }  // namespace
 
 TEST_CASE("an unknown key names the nearest one with line, column and caret") {

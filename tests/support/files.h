@@ -21,5 +21,8 @@ class TemporaryFolder {
 /// test.
 std::string shared_data(const std::string& name);
 
+/// True when `part` stands in `text`.
+inline bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
 /// NOWCELL_TEST_SEED, or a fixed number.
 unsigned long long test_seed();
