@@ -1,48 +1,77 @@
 #include "cells/conv_lstm.h"
 
-#include <torch/nn/init.h>
+#include "cells/conv_lstm_operator.h"
+#include "cells/initializers.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
 
 namespace nowcell {
-
 namespace {
 
-// Keras' orthogonal initialiser works on the (K*K*F, 4F) matrix of the channels-last kernel.
-torch::Tensor orthogonal_kernel(std::int64_t filters, std::int64_t kernel) {
-    const torch::Tensor matrix = torch::empty({kernel * kernel * filters, 4 * filters});
-    torch::nn::init::orthogonal_(matrix);
-    return matrix.view({kernel, kernel, filters, 4 * filters}).permute({3, 2, 0, 1}).contiguous();
+template <class Enum>
+Enum named(const char* what, const std::string& name, const std::vector<std::string>& names) {
+    const auto found = std::find(names.begin(), names.end(), name);
+    TORCH_CHECK_VALUE(found != names.end(), what, ": got \"", name, "\", expected one of ", names);
+    return static_cast<Enum>(found - names.begin());
 }
 
 }  // namespace
 
-ConvLstm::ConvLstm(const ConvLstmOptions& options) : options_(options) {
-    const std::int64_t gates = 4 * options.filters;
-    const std::int64_t kernel = options.kernel;
-    TORCH_CHECK_VALUE(options.input_channels > 0 && options.filters > 0 && kernel > 0,
-                      "ConvLstm: input_channels, filters and kernel must be positive, got ", options.input_channels,
-                      ", ", options.filters, ", ", kernel);
-    weights_.input = register_parameter("input", torch::empty({gates, options.input_channels, kernel, kernel}));
-    torch::nn::init::xavier_uniform_(weights_.input);
-    weights_.hidden = register_parameter("hidden", orthogonal_kernel(options.filters, kernel));
-    torch::Tensor bias = torch::zeros({gates});
-    bias.narrow(0, options.filters, options.filters).fill_(options.forget_bias);
-    weights_.bias = register_parameter("bias", bias);
+Peephole peephole_from(const std::string& name) {
+    return named<Peephole>("peephole", name, {"none", "channel", "pixel"});
 }
 
-torch::Tensor ConvLstm::forward(const torch::Tensor& x, State& state) {
-    check(x, state);
-    return conv_lstm_reference(x, state, weights_);
+GateNorm gate_norm_from(const std::string& name) {
+    return named<GateNorm>("norm", name, {"none", "channels", "frame"});
 }
 
-void ConvLstm::check(const torch::Tensor& x, const State& state) const {
-    TORCH_CHECK_VALUE(x.dim() == 5, "ConvLstm: x must be (B,T,C,H,W), got ", x.dim(), " dimensions");
-    TORCH_CHECK_VALUE(x.size(1) > 0, "ConvLstm: x holds no time step");
-    TORCH_CHECK_VALUE(x.size(2) == options_.input_channels, "ConvLstm: x has ", x.size(2), " channels, expected ",
-                      options_.input_channels);
-    if (!state.defined()) return;
-    const std::vector<std::int64_t> expected = {x.size(0), options_.filters, x.size(3), x.size(4)};
-    TORCH_CHECK_VALUE(state.h.sizes() == expected && state.c.sizes() == expected, "ConvLstm: state h ", state.h.sizes(),
-                      ", c ", state.c.sizes(), ", expected ", at::IntArrayRef(expected));
+NormOn norm_on_from(const std::string& name) { return named<NormOn>("norm_on", name, {"parts", "sum"}); }
+
+ConvLstm::ConvLstm(const ConvLstmOptions& options) : RecurrentLayer("ConvLstm", options, 4), options_(options) {
+    static_cast<RecurrentOptions&>(options_) = common();
+    TORCH_CHECK_VALUE(options.zoneout_cell >= 0.0 && options.zoneout_cell < 1.0, "ConvLstm: zoneout_cell is ",
+                      options.zoneout_cell, ", expected at least 0, below 1");
+    weights_.input = register_parameter("input", glorot_kernel(weight_shape(options.input_channels)));
+    weights_.hidden = register_parameter("hidden", orthogonal_kernel(weight_shape(options.filters)));
+    if (options.bias) {
+        torch::Tensor bias = torch::zeros({4 * options.filters});
+        bias.narrow(0, options.filters, options.filters).fill_(options.forget_bias);
+        weights_.bias = register_parameter("bias", bias);
+    }
+    if (options.peephole != Peephole::none) add_peephole();
+    if (options.norm != GateNorm::none) add_norm();
+}
+
+std::vector<std::int64_t> ConvLstm::state_size(const char* option) const {
+    TORCH_CHECK_VALUE(static_cast<std::int64_t>(options_.frame.size()) == options_.rank, "ConvLstm: ", option,
+                      " ties the layer to a frame size: frame is ", at::IntArrayRef(options_.frame), ", expected ",
+                      options_.rank, " sizes");
+    return output_size(options_.frame);
+}
+
+void ConvLstm::add_peephole() {
+    std::vector<std::int64_t> shape(static_cast<std::size_t>(options_.rank), 1);
+    if (options_.peephole == Peephole::pixel) shape = state_size("peephole pixel");
+    shape.insert(shape.begin(), {3, options_.filters});
+    weights_.peephole = register_parameter("peephole", torch::zeros(shape));
+}
+
+void ConvLstm::add_norm() {
+    std::vector<std::int64_t> shape;
+    if (options_.norm == GateNorm::frame) shape = state_size("norm frame");
+    shape.insert(shape.begin(), 4 * options_.filters);
+    weights_.norm_input_scale = register_parameter("norm_input_scale", torch::ones(shape));
+    weights_.norm_input_shift = register_parameter("norm_input_shift", torch::zeros(shape));
+    if (options_.norm_on == NormOn::sum) return;
+    weights_.norm_hidden_scale = register_parameter("norm_hidden_scale", torch::ones(shape));
+    weights_.norm_hidden_shift = register_parameter("norm_hidden_shift", torch::zeros(shape));
+}
+
+torch::Tensor ConvLstm::sequence(const torch::Tensor& x, State& state, const SequenceNoise& noise,
+                                 const SequenceOrder& order) {
+    return conv_lstm(x, state, weights_, rules(), noise, order, options_.memory);
 }
 
 }  // namespace nowcell

@@ -37,7 +37,7 @@ torch::Tensor wave(std::vector<std::int64_t> shape, double a, double b, double s
 double probe(const torch::Device& device) {
     constexpr double kKerasSum = -0.892863973;
     const c10::NoGradGuard no_grad;
-    ConvLstm layer({3, 2, 3, 0.0});
+    ConvLstm layer({{.input_channels = 3, .filters = 2}, 0.0});
     layer.weights().input.copy_(wave({3, 3, 3, 8}, 0.53, 0.2, 0.4).permute({3, 2, 0, 1}));
     layer.weights().hidden.copy_(wave({3, 3, 2, 8}, 0.29, 0.3, 0.4).permute({3, 2, 0, 1}));
     layer.weights().bias.copy_(wave({8}, 0.7, 0.0, 0.2));

@@ -1,6 +1,6 @@
 #include "src/head.h"
 
-#include "cells/reference.h"
+#include "cells/convolution.h"
 
 #include <ATen/ATen.h>
 #include <torch/nn/init.h>
@@ -24,7 +24,7 @@ torch::Tensor Head::forward(const torch::Tensor& hidden, HeadHistory& history) {
 
 torch::Tensor Head::convolve(const torch::Tensor& hidden, HeadHistory& history) const {
     if (!causal3d_) {
-        const torch::Tensor frames = conv_same(hidden.flatten(0, 1), weight_, bias_);
+        const torch::Tensor frames = nowcell::convolve(hidden.flatten(0, 1), weight_, bias_);
         return frames.unflatten(0, {hidden.size(0), hidden.size(1)});
     }
     const std::int64_t kernel = weight_.size(-1);

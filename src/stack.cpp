@@ -7,8 +7,12 @@ namespace nowcell {
 Stack::Stack(std::int64_t input_channels, const std::vector<LayerOptions>& layers)
     : last_only_(!layers.back().return_sequences) {
     for (const LayerOptions& layer : layers) {
-        auto cell =
-            std::make_shared<ConvLstm>(ConvLstmOptions{input_channels, layer.filters, layer.kernel, layer.forget_bias});
+        ConvLstmOptions options;
+        options.input_channels = input_channels;
+        options.filters = layer.filters;
+        options.kernel = {layer.kernel};
+        options.forget_bias = layer.forget_bias;
+        auto cell = std::make_shared<ConvLstm>(options);
         layers_.push_back(register_module("layer" + std::to_string(layers_.size()), cell));
         input_channels = layer.filters;
     }

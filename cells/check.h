@@ -1,0 +1,48 @@
+// What operators say about tensors that do not fit.
+#pragma once
+
+#include "cells/convolution.h"
+#include "cells/noise.h"
+
+namespace nowcell {
+
+/// Checks the tensors of one call against its x; every failure names the cell, the tensor, its shape and what was
+/// expected. Throws c10::ValueError, and c10::TypeError for dtypes.
+class TensorCheck {
+ public:
+    /// x must be floating, (B,T,C,size...) with one to three axes in size, T >= 1.
+    TensorCheck(const char* cell, const torch::Tensor& x);
+
+    /// The convolution weights of `gates` gates, and how the input one moves; from here on F and size'... are known.
+    void weights(const torch::Tensor& input, const torch::Tensor& hidden, std::int64_t gates, const Convolution& how);
+
+    /// An optional tensor of exactly that shape, of x's dtype and device. `letters` is the shape in the house alphabet.
+    void shape(const char* name, const torch::Tensor& tensor, const std::vector<std::int64_t>& expected,
+               const char* letters) const;
+
+    /// Likewise, of a shape that broadcasts to it.
+    void broadcasts(const char* name, const torch::Tensor& tensor, const std::vector<std::int64_t>& expected,
+                    const char* letters) const;
+
+    /// Dropout masks of `gates` gates and zoneout shares.
+    void noise(const SequenceNoise& noise, std::int64_t gates) const;
+
+    /// {head..., size'...}
+    std::vector<std::int64_t> with_size(std::vector<std::int64_t> head) const;
+    /// {head..., size...}
+    std::vector<std::int64_t> with_frame(std::vector<std::int64_t> head) const;
+
+    std::int64_t batch() const { return x_.size(0); }
+    std::int64_t filters() const { return filters_; }
+
+ private:
+    void like_x(const char* name, const torch::Tensor& tensor) const;
+    void convolution(const Convolution& how, at::IntArrayRef kernel) const;
+
+    const char* cell_;
+    const torch::Tensor& x_;
+    std::int64_t filters_ = 0;
+    std::vector<std::int64_t> size_;
+};
+
+}  // namespace nowcell

@@ -1,0 +1,238 @@
+#include "cells/conv_gru_operator.h"
+
+#include "cells/check.h"
+#include "cells/optional_tensors.h"
+#include "cells/rules.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
+
+namespace nowcell {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+const char* name_of(Reset reset) { return reset == Reset::before ? "before" : "after"; }
+const char* name_of(Update update) { return update == Update::keep ? "keep" : "replace"; }
+
+using ResultTuple = std::tuple<torch::Tensor, torch::Tensor, torch::Tensor>;
+
+ConvGruArguments arguments_from(const OptionalTensors& tensors, const CellRules& rules, std::string_view reset,
+                                std::string_view update) {
+    ConvGruArguments arguments = ConvGruArguments::from(
+        plain(tensors), {rules, reset_from(std::string(reset)), update_from(std::string(update))});
+    arguments.check();
+    return arguments;
+}
+
+// The operators below autograd. A backend (CPU, CUDA) implements these two.
+
+ResultTuple forward_operator(const OptionalTensors& tensors, at::IntArrayRef stride, at::IntArrayRef dilation,
+                             std::string_view padding, std::string_view activation,
+                             std::string_view recurrent_activation, std::string_view reset, std::string_view update,
+                             std::string_view saved) {
+    const CellRules rules = rules_from(stride, dilation, padding, activation, recurrent_activation);
+    const ConvGruResult r = conv_gru_forward(arguments_from(tensors, rules, reset, update), saved_from(saved));
+    return {r.h, r.last, r.gates};
+}
+
+ResultTuple forward_shapes(const OptionalTensors& tensors, at::IntArrayRef stride, at::IntArrayRef dilation,
+                           std::string_view padding, std::string_view activation, std::string_view recurrent_activation,
+                           std::string_view reset, std::string_view update, std::string_view saved) {
+    const CellRules rules = rules_from(stride, dilation, padding, activation, recurrent_activation);
+    const ConvGruResult r = conv_gru_allocate(arguments_from(tensors, rules, reset, update), saved_from(saved));
+    return {r.h, r.last, r.gates};
+}
+
+// The gradients are in the order of `tensors`; those not wanted are empty.
+std::vector<torch::Tensor> backward_operator(const OptionalTensors& tensors, at::TensorList results,
+                                             const OptionalTensors& gradients, at::IntArrayRef stride,
+                                             at::IntArrayRef dilation, std::string_view padding,
+                                             std::string_view activation, std::string_view recurrent_activation,
+                                             std::string_view reset, std::string_view update,
+                                             const c10::List<bool>& wanted) {
+    const CellRules rules = rules_from(stride, dilation, padding, activation, recurrent_activation);
+    const ConvGruArguments arguments = arguments_from(tensors, rules, reset, update);
+    const std::vector<torch::Tensor> d = plain(gradients);
+    return or_empty(conv_gru_backward(arguments, {results[0], results[1], results[2]}, d[0], d[1], wanted.vec()),
+                    arguments.x);
+}
+
+std::vector<torch::Tensor> backward_shapes(const OptionalTensors& tensors, at::TensorList, const OptionalTensors&,
+                                           at::IntArrayRef, at::IntArrayRef, std::string_view, std::string_view,
+                                           std::string_view, std::string_view, std::string_view,
+                                           const c10::List<bool>& wanted) {
+    return empty_gradients(plain(tensors), wanted.vec());
+}
+
+TORCH_LIBRARY_IMPL(nowcell, CPU, library) {
+    library.impl("conv_gru_forward", forward_operator);
+    library.impl("conv_gru_backward", backward_operator);
+}
+
+// What has no kernels of its own runs on ATen's operators.
+TORCH_LIBRARY_IMPL(nowcell, CompositeExplicitAutograd, library) {
+    library.impl("conv_gru_forward", forward_operator);
+    library.impl("conv_gru_backward", backward_operator);
+}
+
+TORCH_LIBRARY_IMPL(nowcell, Meta, library) {
+    library.impl("conv_gru_forward", forward_shapes);
+    library.impl("conv_gru_backward", backward_shapes);
+}
+
+ResultTuple call_forward(const std::vector<torch::Tensor>& tensors, const ConvGruRules& rules, Saved saved) {
+    static const auto call = c10::Dispatcher::singleton()
+                                 .findSchemaOrThrow("nowcell::conv_gru_forward", "")
+                                 .typed<decltype(forward_operator)>();
+    return call.call(optional(tensors), rules.convolution.stride, rules.convolution.dilation,
+                     nowcell::name_of(rules.convolution.padding), nowcell::name_of(rules.activation),
+                     nowcell::name_of(rules.recurrent_activation), name_of(rules.reset), name_of(rules.update),
+                     nowcell::name_of(saved));
+}
+
+variable_list call_backward(const std::vector<torch::Tensor>& tensors, const std::vector<torch::Tensor>& results,
+                            const variable_list& gradients, const ConvGruRules& rules,
+                            const std::vector<bool>& wanted) {
+    static const auto call = c10::Dispatcher::singleton()
+                                 .findSchemaOrThrow("nowcell::conv_gru_backward", "")
+                                 .typed<decltype(backward_operator)>();
+    return call.call(optional(tensors), results, optional(gradients), rules.convolution.stride,
+                     rules.convolution.dilation, nowcell::name_of(rules.convolution.padding),
+                     nowcell::name_of(rules.activation), nowcell::name_of(rules.recurrent_activation),
+                     name_of(rules.reset), name_of(rules.update), list_of(wanted));
+}
+
+// Gradients that can be differentiated again: those of the definition.
+variable_list differentiable_gradients(const ConvGruArguments& arguments, const variable_list& gradients,
+                                       const std::vector<bool>& wanted) {
+    State state{arguments.h, {}};
+    const torch::Tensor h = conv_gru_reference(arguments.x, state, arguments.weights, arguments.rules, arguments.noise);
+    return gradients_of({h, state.h}, gradients, arguments.tensors(), wanted);
+}
+
+struct ConvGruFunction : torch::autograd::Function<ConvGruFunction> {
+    static variable_list forward(AutogradContext* context, at::TensorList defined, const std::vector<bool>& present,
+                                 const ConvGruRules& rules, Memory memory) {
+        const at::AutoDispatchBelowADInplaceOrView below;
+        const auto [h, last, gates] = call_forward(Packed::unpacked(defined.vec(), present), rules,
+                                                   memory == Memory::store ? Saved::gates : Saved::states);
+        variable_list saved = defined.vec();
+        saved.insert(saved.end(), {h, last, gates});
+        context->save_for_backward(std::move(saved));
+        context->set_materialize_grads(false);
+        save_rules(*context, rules);
+        context->saved_data["present"] = list_of(present);
+        context->saved_data["reset"] = std::string(name_of(rules.reset));
+        context->saved_data["update"] = std::string(name_of(rules.update));
+        return {h, last};
+    }
+
+    static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+        variable_list saved = context->get_saved_variables();
+        const variable_list results(saved.end() - 3, saved.end());
+        saved.resize(saved.size() - 3);
+        const std::vector<bool> present = context->saved_data["present"].toBoolList().vec();
+        const std::vector<torch::Tensor> tensors = Packed::unpacked(saved, present);
+        const ConvGruRules rules{saved_rules(*context), reset_from(context->saved_data["reset"].toStringRef()),
+                                 update_from(context->saved_data["update"].toStringRef())};
+        const std::vector<bool> wanted = wanted_gradients(*context, present, kConvGruGradients);
+        variable_list all = c10::GradMode::is_enabled()
+                                ? differentiable_gradients(ConvGruArguments::from(tensors, rules), gradients, wanted)
+                                : only(wanted, call_backward(tensors, results, gradients, rules, wanted));
+        all.resize(present.size());  // noise has no gradient
+        variable_list result;
+        for (std::size_t i = 0; i < present.size(); ++i) {
+            if (present[i]) result.push_back(all[i]);
+        }
+        result.resize(result.size() + 3);  // nor have present, rules and memory
+        return result;
+    }
+};
+
+// The operator of Python: everything by name, see operators.cpp.
+std::tuple<torch::Tensor, torch::Tensor> python_conv_gru(
+    const torch::Tensor& x, const OptionalTensor& h, const torch::Tensor& input, const torch::Tensor& hidden,
+    const OptionalTensor& bias, const OptionalTensor& hidden_bias, const OptionalTensor& input_dropout,
+    const OptionalTensor& hidden_dropout, const OptionalTensor& keep_h, const OptionalTensor& mask,
+    at::IntArrayRef stride, at::IntArrayRef dilation, std::string_view padding, std::string_view activation,
+    std::string_view recurrent_activation, std::string_view reset, std::string_view update, bool go_backwards,
+    bool zero_output_for_mask, std::string_view memory) {
+    State state{plain(h), {}};
+    const ConvGruRules rules{rules_from(stride, dilation, padding, activation, recurrent_activation),
+                             reset_from(std::string(reset)), update_from(std::string(update))};
+    const torch::Tensor outputs =
+        conv_gru(x, state, {input, hidden, plain(bias), plain(hidden_bias)}, rules,
+                 {plain(input_dropout), plain(hidden_dropout), plain(keep_h), {}},
+                 {plain(mask), go_backwards, zero_output_for_mask}, memory_from(std::string(memory)));
+    return {outputs, state.h};
+}
+
+TORCH_LIBRARY_IMPL(nowcell, CompositeImplicitAutograd, library) { library.impl("conv_gru", python_conv_gru); }
+
+}  // namespace
+
+Reset reset_from(const std::string& name) {
+    TORCH_CHECK_VALUE(name == "before" || name == "after", "reset: got \"", name, "\", expected before or after");
+    return name == "before" ? Reset::before : Reset::after;
+}
+
+Update update_from(const std::string& name) {
+    TORCH_CHECK_VALUE(name == "keep" || name == "replace", "update: got \"", name, "\", expected keep or replace");
+    return name == "keep" ? Update::keep : Update::replace;
+}
+
+std::vector<torch::Tensor> ConvGruArguments::tensors() const {
+    return {x,
+            h,
+            weights.input,
+            weights.hidden,
+            weights.bias,
+            weights.hidden_bias,
+            noise.input_dropout,
+            noise.hidden_dropout,
+            noise.keep_h};
+}
+
+ConvGruArguments ConvGruArguments::from(const std::vector<torch::Tensor>& t, const ConvGruRules& rules) {
+    TORCH_CHECK_VALUE(t.size() == 9, "ConvGru: ", t.size(), " tensors, expected 9");
+    return {t[0], t[1], {t[2], t[3], t[4], t[5]}, {t[6], t[7], t[8], {}}, rules};
+}
+
+std::vector<std::int64_t> ConvGruArguments::frame_size() const {
+    return rules.convolution.output_size(x.sizes().slice(3), weights.input.sizes().slice(2));
+}
+
+void ConvGruArguments::check() const {
+    TensorCheck is("ConvGru", x);
+    is.weights(weights.input, weights.hidden, 3, rules.convolution);
+    is.shape("state h", h, is.with_size({is.batch(), is.filters()}), "(B,F,size'...)");
+    is.shape("bias", weights.bias, {3 * is.filters()}, "(3F)");
+    is.shape("hidden_bias", weights.hidden_bias, {3 * is.filters()}, "(3F)");
+    TORCH_CHECK_VALUE(rules.reset == Reset::after || !weights.hidden_bias.defined(),
+                      "ConvGru: hidden_bias is for reset after, expected none with reset before");
+    is.noise(noise, 3);
+}
+
+torch::Tensor conv_gru(const torch::Tensor& x, State& state, const ConvGruWeights& weights, const ConvGruRules& rules,
+                       const SequenceNoise& noise, const SequenceOrder& order, Memory memory) {
+    return in_order("ConvGru", x, noise, order, [&](const torch::Tensor& frames, const SequenceNoise& held) {
+        const ConvGruArguments arguments{frames, state.h, weights, held, rules};
+        arguments.check();
+        const std::vector<torch::Tensor> tensors = arguments.tensors();
+        if (learns(tensors)) {
+            const Packed packed = Packed::from(tensors);
+            const variable_list result =
+                ConvGruFunction::apply(at::TensorList(packed.defined), packed.present, rules, memory);
+            state.h = result[1];
+            return result[0];
+        }
+        const ResultTuple result = call_forward(tensors, rules, Saved::none);
+        state.h = std::get<1>(result);
+        return std::get<0>(result);
+    });
+}
+
+}  // namespace nowcell

@@ -1,0 +1,241 @@
+#include "cells/conv_lstm_operator.h"
+
+#include "cells/check.h"
+#include "cells/optional_tensors.h"
+#include "cells/rules.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
+
+namespace nowcell {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+using ResultTuple = std::tuple<torch::Tensor, torch::Tensor, torch::Tensor, torch::Tensor, torch::Tensor>;
+
+ResultTuple to_tuple(const ConvLstmResult& r) { return {r.h, r.last.h, r.last.c, r.c, r.gates}; }
+
+// The operators below autograd. A backend (CPU, CUDA) implements these two.
+
+ResultTuple forward_operator(const OptionalTensors& tensors, at::IntArrayRef stride, at::IntArrayRef dilation,
+                             std::string_view padding, std::string_view activation,
+                             std::string_view recurrent_activation, std::string_view saved) {
+    const CellRules rules = rules_from(stride, dilation, padding, activation, recurrent_activation);
+    const ConvLstmArguments arguments = ConvLstmArguments::from(plain(tensors), rules);
+    arguments.check();
+    return to_tuple(conv_lstm_forward(arguments, saved_from(saved)));
+}
+
+ResultTuple forward_shapes(const OptionalTensors& tensors, at::IntArrayRef stride, at::IntArrayRef dilation,
+                           std::string_view padding, std::string_view activation, std::string_view recurrent_activation,
+                           std::string_view saved) {
+    const CellRules rules = rules_from(stride, dilation, padding, activation, recurrent_activation);
+    const ConvLstmArguments arguments = ConvLstmArguments::from(plain(tensors), rules);
+    arguments.check();
+    return to_tuple(conv_lstm_allocate(arguments, saved_from(saved)));
+}
+
+// The gradients are in the order of `tensors`; those not wanted are empty.
+std::vector<torch::Tensor> backward_operator(const OptionalTensors& tensors, at::TensorList results,
+                                             const OptionalTensors& gradients, at::IntArrayRef stride,
+                                             at::IntArrayRef dilation, std::string_view padding,
+                                             std::string_view activation, std::string_view recurrent_activation,
+                                             const c10::List<bool>& wanted) {
+    const CellRules rules = rules_from(stride, dilation, padding, activation, recurrent_activation);
+    const ConvLstmArguments arguments = ConvLstmArguments::from(plain(tensors), rules);
+    const std::vector<torch::Tensor> d = plain(gradients);
+    return or_empty(conv_lstm_backward(arguments, {results[0], {results[1], results[2]}, results[3], results[4]}, d[0],
+                                       {d[1], d[2]}, wanted.vec()),
+                    arguments.x);
+}
+
+std::vector<torch::Tensor> backward_shapes(const OptionalTensors& tensors, at::TensorList, const OptionalTensors&,
+                                           at::IntArrayRef, at::IntArrayRef, std::string_view, std::string_view,
+                                           std::string_view, const c10::List<bool>& wanted) {
+    return empty_gradients(plain(tensors), wanted.vec());
+}
+
+TORCH_LIBRARY_IMPL(nowcell, CPU, library) {
+    library.impl("conv_lstm_forward", forward_operator);
+    library.impl("conv_lstm_backward", backward_operator);
+}
+
+// What has no kernels of its own runs on ATen's operators.
+TORCH_LIBRARY_IMPL(nowcell, CompositeExplicitAutograd, library) {
+    library.impl("conv_lstm_forward", forward_operator);
+    library.impl("conv_lstm_backward", backward_operator);
+}
+
+TORCH_LIBRARY_IMPL(nowcell, Meta, library) {
+    library.impl("conv_lstm_forward", forward_shapes);
+    library.impl("conv_lstm_backward", backward_shapes);
+}
+
+ResultTuple call_forward(const std::vector<torch::Tensor>& tensors, const CellRules& rules, Saved saved) {
+    static const auto call = c10::Dispatcher::singleton()
+                                 .findSchemaOrThrow("nowcell::conv_lstm_forward", "")
+                                 .typed<decltype(forward_operator)>();
+    return call.call(optional(tensors), rules.convolution.stride, rules.convolution.dilation,
+                     name_of(rules.convolution.padding), name_of(rules.activation), name_of(rules.recurrent_activation),
+                     name_of(saved));
+}
+
+variable_list call_backward(const std::vector<torch::Tensor>& tensors, const std::vector<torch::Tensor>& results,
+                            const variable_list& gradients, const CellRules& rules, const std::vector<bool>& wanted) {
+    static const auto call = c10::Dispatcher::singleton()
+                                 .findSchemaOrThrow("nowcell::conv_lstm_backward", "")
+                                 .typed<decltype(backward_operator)>();
+    return call.call(optional(tensors), results, optional(gradients), rules.convolution.stride,
+                     rules.convolution.dilation, name_of(rules.convolution.padding), name_of(rules.activation),
+                     name_of(rules.recurrent_activation), list_of(wanted));
+}
+
+// Gradients that can be differentiated again: those of the definition.
+variable_list differentiable_gradients(const ConvLstmArguments& arguments, const variable_list& gradients,
+                                       const std::vector<bool>& wanted) {
+    State state = arguments.state;
+    const torch::Tensor h =
+        conv_lstm_reference(arguments.x, state, arguments.weights, arguments.rules, arguments.noise);
+    return gradients_of({h, state.h, state.c}, gradients, arguments.tensors(), wanted);
+}
+
+struct ConvLstmFunction : torch::autograd::Function<ConvLstmFunction> {
+    static variable_list forward(AutogradContext* context, at::TensorList defined, const std::vector<bool>& present,
+                                 const CellRules& rules, Memory memory) {
+        const at::AutoDispatchBelowADInplaceOrView below;
+        const auto [h, h_last, c_last, c, gates] = call_forward(Packed::unpacked(defined.vec(), present), rules,
+                                                                memory == Memory::store ? Saved::gates : Saved::states);
+        variable_list saved = defined.vec();
+        saved.insert(saved.end(), {h, h_last, c_last, c, gates});
+        context->save_for_backward(std::move(saved));
+        context->set_materialize_grads(false);
+        save_rules(*context, rules);
+        context->saved_data["present"] = list_of(present);
+        return {h, h_last, c_last};
+    }
+
+    static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+        variable_list saved = context->get_saved_variables();
+        const variable_list results(saved.end() - 5, saved.end());
+        saved.resize(saved.size() - 5);
+        const std::vector<bool> present = context->saved_data["present"].toBoolList().vec();
+        const std::vector<torch::Tensor> tensors = Packed::unpacked(saved, present);
+        const CellRules rules = saved_rules(*context);
+        const std::vector<bool> wanted = wanted_gradients(*context, present, kConvLstmGradients);
+        variable_list all = c10::GradMode::is_enabled()
+                                ? differentiable_gradients(ConvLstmArguments::from(tensors, rules), gradients, wanted)
+                                : only(wanted, call_backward(tensors, results, gradients, rules, wanted));
+        all.resize(present.size());  // noise has no gradient
+        variable_list result;
+        for (std::size_t i = 0; i < present.size(); ++i) {
+            if (present[i]) result.push_back(all[i]);
+        }
+        result.resize(result.size() + 3);  // nor have present, rules and memory
+        return result;
+    }
+};
+
+// The operator of Python: everything by name, see operators.cpp.
+std::tuple<torch::Tensor, torch::Tensor, torch::Tensor> python_conv_lstm(
+    const torch::Tensor& x, const OptionalTensor& h, const OptionalTensor& c, const torch::Tensor& input,
+    const torch::Tensor& hidden, const OptionalTensor& bias, const OptionalTensor& peephole,
+    const OptionalTensor& norm_input_scale, const OptionalTensor& norm_input_shift,
+    const OptionalTensor& norm_hidden_scale, const OptionalTensor& norm_hidden_shift,
+    const OptionalTensor& input_dropout, const OptionalTensor& hidden_dropout, const OptionalTensor& keep_h,
+    const OptionalTensor& keep_c, const OptionalTensor& mask, at::IntArrayRef stride, at::IntArrayRef dilation,
+    std::string_view padding, std::string_view activation, std::string_view recurrent_activation, bool go_backwards,
+    bool zero_output_for_mask, std::string_view memory) {
+    State state{plain(h), plain(c)};
+    const ConvLstmWeights weights{input,
+                                  hidden,
+                                  plain(bias),
+                                  plain(peephole),
+                                  plain(norm_input_scale),
+                                  plain(norm_input_shift),
+                                  plain(norm_hidden_scale),
+                                  plain(norm_hidden_shift)};
+    const SequenceNoise noise{plain(input_dropout), plain(hidden_dropout), plain(keep_h), plain(keep_c)};
+    const torch::Tensor outputs =
+        conv_lstm(x, state, weights, rules_from(stride, dilation, padding, activation, recurrent_activation), noise,
+                  {plain(mask), go_backwards, zero_output_for_mask}, memory_from(std::string(memory)));
+    return {outputs, state.h, state.c};
+}
+
+TORCH_LIBRARY_IMPL(nowcell, CompositeImplicitAutograd, library) { library.impl("conv_lstm", python_conv_lstm); }
+
+}  // namespace
+
+std::vector<torch::Tensor> ConvLstmArguments::tensors() const {
+    return {x,
+            state.h,
+            state.c,
+            weights.input,
+            weights.hidden,
+            weights.bias,
+            weights.peephole,
+            weights.norm_input_scale,
+            weights.norm_input_shift,
+            weights.norm_hidden_scale,
+            weights.norm_hidden_shift,
+            noise.input_dropout,
+            noise.hidden_dropout,
+            noise.keep_h,
+            noise.keep_c};
+}
+
+ConvLstmArguments ConvLstmArguments::from(const std::vector<torch::Tensor>& t, const CellRules& rules) {
+    TORCH_CHECK_VALUE(t.size() == 15, "ConvLstm: ", t.size(), " tensors, expected 15");
+    return {t[0], {t[1], t[2]}, {t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10]}, {t[11], t[12], t[13], t[14]}, rules};
+}
+
+std::vector<std::int64_t> ConvLstmArguments::frame_size() const {
+    return rules.convolution.output_size(x.sizes().slice(3), weights.input.sizes().slice(2));
+}
+
+void ConvLstmArguments::check() const {
+    TensorCheck is("ConvLstm", x);
+    is.weights(weights.input, weights.hidden, 4, rules.convolution);
+    const std::int64_t filters = is.filters();
+    const std::int64_t gates = 4 * filters;
+    is.shape("state h", state.h, is.with_size({is.batch(), filters}), "(B,F,size'...)");
+    is.shape("state c", state.c, is.with_size({is.batch(), filters}), "(B,F,size'...)");
+    is.shape("bias", weights.bias, {gates}, "(4F)");
+    is.broadcasts("peephole", weights.peephole, is.with_size({3, filters}), "(3,F,size'...)");
+    const torch::Tensor& scale = weights.norm_input_scale;
+    const bool pixel = scale.defined() && scale.dim() == 1;
+    const std::vector<std::int64_t> normed = pixel ? std::vector<std::int64_t>{gates} : is.with_size({gates});
+    const char* letters = pixel ? "(4F)" : "(4F,size'...)";
+    is.shape("norm_input_scale", scale, normed, letters);
+    is.shape("norm_input_shift", weights.norm_input_shift, normed, letters);
+    is.shape("norm_hidden_scale", weights.norm_hidden_scale, normed, letters);
+    is.shape("norm_hidden_shift", weights.norm_hidden_shift, normed, letters);
+    TORCH_CHECK_VALUE(scale.defined() == weights.norm_input_shift.defined() &&
+                          weights.norm_hidden_scale.defined() == weights.norm_hidden_shift.defined() &&
+                          (scale.defined() || !weights.norm_hidden_scale.defined()),
+                      "ConvLstm: a norm needs scale and shift, and one of the hidden part one of the input part");
+    is.noise(noise, 4);
+}
+
+torch::Tensor conv_lstm(const torch::Tensor& x, State& state, const ConvLstmWeights& weights, const CellRules& rules,
+                        const SequenceNoise& noise, const SequenceOrder& order, Memory memory) {
+    return in_order("ConvLstm", x, noise, order, [&](const torch::Tensor& frames, const SequenceNoise& held) {
+        const ConvLstmArguments arguments{frames, state, weights, held, rules};
+        arguments.check();
+        const std::vector<torch::Tensor> tensors = arguments.tensors();
+        if (learns(tensors)) {
+            const Packed packed = Packed::from(tensors);
+            const variable_list result =
+                ConvLstmFunction::apply(at::TensorList(packed.defined), packed.present, rules, memory);
+            state = {result[1], result[2]};
+            return result[0];
+        }
+        const ResultTuple result = call_forward(tensors, rules, Saved::none);
+        state = {std::get<1>(result), std::get<2>(result)};
+        return std::get<0>(result);
+    });
+}
+
+}  // namespace nowcell

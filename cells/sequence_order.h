@@ -1,0 +1,24 @@
+// The order in which a sequence is read, and the steps that are skipped: the same for every cell.
+#pragma once
+
+#include "cells/noise.h"
+
+#include <functional>
+
+namespace nowcell {
+
+/// How a cell goes through a sequence.
+struct SequenceOrder {
+    torch::Tensor mask = {};            ///< (B,T) bool or undefined; false: the step is skipped, states stay
+    bool go_backwards = false;          ///< last frame first; outputs in the order of processing
+    bool zero_output_for_mask = false;  ///< output of a skipped step: zeros, not the output before it
+};
+
+/// Reads x (B,T,C,size...) in that order. `cell` is called once with the frames in the order of processing (skipped
+/// ones zeroed: they may hold NaN) and noise that keeps the states of skipped steps; it returns (B,T,F,size'...). The
+/// output of a skipped step is that of the step before, zeros where there is none. Throws c10::ValueError or
+/// c10::TypeError on a mask that does not fit. Source: Keras RNN.
+torch::Tensor in_order(const char* name, const torch::Tensor& x, const SequenceNoise& noise, const SequenceOrder& order,
+                       const std::function<torch::Tensor(const torch::Tensor&, const SequenceNoise&)>& cell);
+
+}  // namespace nowcell

@@ -1,0 +1,253 @@
+// What layers do around their equations: initial weights, memory between calls, masks, noise, errors.
+#include "cells/bidirectional.h"
+#include "cells/conv_gru.h"
+#include "cells/conv_lstm.h"
+#include "cells/conv_lstm_operator.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include "tests/support/catch.h"
+
+using nowcell::ConvGru;
+using nowcell::ConvGruOptions;
+using nowcell::ConvLstm;
+using nowcell::ConvLstmOptions;
+using nowcell::State;
+
+namespace {
+
+ConvLstmOptions options(std::int64_t channels, std::int64_t filters) {
+    return {{.input_channels = channels, .filters = filters}};
+}
+
+// The message of the c10::Error that the call throws; "" when it throws none.
+template <class ErrorType = c10::ValueError, class Call>
+std::string message(const Call& call) {
+    try {
+        call();
+    } catch (const ErrorType& error) {
+        return error.what_without_backtrace();
+    }
+    return "";
+}
+
+bool says(const std::string& text, const std::vector<std::string>& parts) {
+    INFO(text);
+    for (const std::string& part : parts) {
+        if (text.find(part) == std::string::npos) return false;
+    }
+    return true;
+}
+
+}  // namespace
+
+TEST_CASE("a new layer is initialised as Keras does it") {
+    at::manual_seed(1);
+    const ConvLstm layer(options(1, 40));
+    std::int64_t parameters = 0;
+    for (const torch::Tensor& parameter : layer.parameters()) parameters += parameter.numel();
+    CHECK(parameters == 59200);
+    const double limit = layer.weights().input.abs().max().item<double>();
+    CHECK(limit <= 0.06436);
+    CHECK(limit > 0.06);
+    CHECK(layer.weights().bias.sum().item<double>() == 40.0);
+    CHECK(layer.weights().bias.narrow(0, 40, 40).min().item<double>() == 1.0);
+    // Columns of the (K K F, 4F) matrix are orthonormal when there are more rows than columns, rows otherwise.
+    const torch::Tensor matrix = layer.weights().hidden.permute({2, 3, 1, 0}).reshape({360, 160});
+    CHECK(at::allclose(at::matmul(matrix.t(), matrix), at::eye(160), 1e-4, 1e-5));
+    ConvLstmOptions narrow = options(1, 8);
+    narrow.kernel = {1};
+    const torch::Tensor wide = ConvLstm(narrow).weights().hidden.flatten(1).t();
+    CHECK(at::allclose(at::matmul(wide, wide.t()), at::eye(8), 1e-4, 1e-5));
+    const ConvGru gru({{.input_channels = 1, .filters = 4}});
+    CHECK(gru.weights().bias.abs().sum().item<double>() == 0.0);
+    CHECK((gru.weights().hidden_bias.sizes() == std::vector<std::int64_t>{12}));
+}
+
+TEST_CASE("a stateful layer goes on where the last call ended") {
+    at::manual_seed(3);
+    ConvLstmOptions remembering = options(2, 5);
+    remembering.stateful = true;
+    ConvLstm layer(remembering);
+    const torch::Tensor x = at::randn({2, 7, 2, 6, 5});
+    State state;
+    const torch::Tensor expected = layer.forward(x, state);
+    const torch::Tensor got = at::cat(
+        {layer.forward(x.narrow(1, 0, 3)), layer.forward(x.narrow(1, 3, 1)), layer.forward(x.narrow(1, 4, 3))}, 1);
+    CHECK(at::allclose(got, expected, 1e-5, 1e-6));
+    CHECK(at::allclose(layer.state().c, state.c, 1e-5, 1e-6));
+    CHECK(!layer.state().h.requires_grad());
+    CHECK(says(message([&] { layer.forward(x.narrow(0, 0, 1)); }), {"batch of 1", "2", "reset_state"}));
+    layer.reset_state();
+    CHECK(at::allclose(layer.forward(x.narrow(0, 0, 1)), expected.narrow(0, 0, 1), 1e-5, 1e-6));
+    // A layer that is not stateful starts anew.
+    ConvLstm forgetful(options(2, 5));
+    CHECK(at::equal(forgetful.forward(x), forgetful.forward(x)));
+}
+
+TEST_CASE("lengths become masks, and a masked frame may hold anything") {
+    at::manual_seed(4);
+    const torch::Tensor mask = nowcell::mask_of_lengths(at::tensor({3, 0, 5}, at::kLong), 5);
+    CHECK(mask.sum().item<std::int64_t>() == 8);
+    CHECK(mask[0][2].item<bool>());
+    CHECK(!mask[0][3].item<bool>());
+    CHECK(says(message([] { nowcell::mask_of_lengths(at::tensor({6}, at::kLong), 5); }), {"6", "0 to 5"}));
+    CHECK(says(message([] { nowcell::mask_of_lengths(at::tensor({1.5}), 5); }), {"Float", "integers"}));
+
+    ConvLstm layer(options(2, 3));
+    const torch::Tensor x = at::randn({3, 5, 2, 4, 4});
+    torch::Tensor broken = x.clone();
+    broken.masked_fill_(mask.logical_not().view({3, 5, 1, 1, 1}), std::nan(""));
+    State clean, dirty, alone;
+    const torch::Tensor expected = layer.forward(x, clean, mask);
+    const torch::Tensor got = layer.forward(broken, dirty, mask);
+    CHECK(at::equal(got, expected));
+    got.sum().backward();
+    for (const torch::Tensor& parameter : layer.parameters()) CHECK(parameter.grad().isfinite().all().item<bool>());
+    // The short sequence ends in the state of its own last frame; the empty one in none.
+    layer.forward(x.narrow(0, 0, 1).narrow(1, 0, 3), alone);
+    CHECK(at::allclose(clean.h[0], alone.h[0], 1e-6, 1e-6));
+    CHECK(clean.c[1].abs().max().item<double>() == 0.0);
+}
+
+TEST_CASE("a mask does not show the given state before the first frame") {
+    // Keras: the output before the first true step is zeros, although the state is not.
+    ConvLstm layer(options(1, 2));
+    State state{at::ones({1, 2, 4, 4}), at::ones({1, 2, 4, 4})};
+    const torch::Tensor mask = at::tensor({0, 1, 0}, at::kInt).view({1, 3}).to(at::kBool);
+    const torch::Tensor out = layer.forward(at::randn({1, 3, 1, 4, 4}), state, mask);
+    CHECK(out[0][0].abs().max().item<double>() == 0.0);
+    CHECK(at::equal(out[0][1], out[0][2]));
+    CHECK(out[0][1].abs().max().item<double>() > 0.0);
+}
+
+TEST_CASE("dropout draws one mask per gate and keeps it over time") {
+    at::manual_seed(6);
+    ConvLstmOptions dropping = options(1, 64);
+    dropping.kernel = {1};
+    dropping.dropout = 0.25;
+    dropping.bias = false;
+    ConvLstm layer(dropping);
+    {
+        const c10::NoGradGuard no_grad;
+        layer.weights().input.fill_(1.0);
+        layer.weights().hidden.zero_();
+    }
+    const torch::Tensor x = at::ones({1, 3, 1, 50, 40});
+    State state;
+    const torch::Tensor h = layer.forward(x, state).detach();
+    // Without a recurrent part c_t = c_{t-1} f + i g with the same i, f, g in every step: two steps tell the third.
+    const torch::Tensor pattern = h.select(2, 0);
+    const torch::Tensor kept = (pattern[0][0] != 0.0).to(at::kDouble).mean();
+    // h is zero where the candidate sees no input: one mask of four.
+    CHECK(std::abs(kept.item<double>() - 0.75) < 0.05);
+    CHECK(at::equal(pattern[0][0] != 0.0, pattern[0][2] != 0.0));
+    // sigmoid(1/0.75) or sigmoid(0) for i, f and o independently, tanh(1/0.75) for g: 2^3 different values and zero.
+    CHECK(std::get<0>(at::_unique(pattern[0][2].mul(1e4).round())).numel() == 9);
+    CHECK(!at::equal(layer.forward(x, state), h));
+    layer.eval();
+    State fresh;
+    CHECK(std::get<0>(at::_unique(layer.forward(x, fresh)[0][0].mul(1e4).round())).numel() == 1);
+}
+
+TEST_CASE("zoneout keeps a share of the units, and the expected share in evaluation") {
+    at::manual_seed(8);
+    ConvLstmOptions lazy = options(1, 8);
+    lazy.zoneout = 0.2;
+    lazy.zoneout_cell = 0.5;
+    ConvLstm layer(lazy);
+    const State given{at::full({1, 8, 30, 30}, 5.0), at::full({1, 8, 30, 30}, -3.0)};
+    State state = given;
+    layer.forward(at::randn({1, 1, 1, 30, 30}), state);
+    CHECK(std::abs((state.h == 5.0).to(at::kDouble).mean().item<double>() - 0.2) < 0.02);
+    CHECK(std::abs((state.c == -3.0).to(at::kDouble).mean().item<double>() - 0.5) < 0.02);
+    layer.eval();
+    State expected = given;
+    State plain = given;
+    const torch::Tensor x = at::randn({1, 1, 1, 30, 30});
+    layer.forward(x, expected);
+    ConvLstm without(options(1, 8));
+    {
+        const c10::NoGradGuard no_grad;
+        for (std::size_t i = 0; i < layer.parameters().size(); ++i) {
+            without.parameters()[i].copy_(layer.parameters()[i]);
+        }
+    }
+    without.forward(x, plain);
+    CHECK(at::allclose(expected.h, 0.2 * given.h + 0.8 * plain.h, 1e-5, 1e-5));
+    CHECK(at::allclose(expected.c, 0.5 * given.c + 0.5 * plain.c, 1e-5, 1e-5));
+}
+
+TEST_CASE("both directions are merged as Keras does it") {
+    at::manual_seed(9);
+    const torch::Tensor x = at::randn({2, 4, 1, 5, 4});
+    for (const auto& [name, channels] : {std::pair("concat", 6), {"sum", 3}, {"mean", 3}, {"mul", 3}}) {
+        const auto both = nowcell::make_bidirectional<ConvLstm>(options(1, 3), nowcell::merge_from(name));
+        std::array<State, 2> states;
+        const torch::Tensor out = both->forward(x, states);
+        CHECK((out.sizes() == std::vector<std::int64_t>{2, 4, channels, 5, 4}));
+        CHECK(both->parameters().size() == 6);
+        CHECK(states[1].c.defined());
+    }
+    CHECK(says(message([] { nowcell::merge_from("ave"); }), {"ave", "mean"}));
+    auto forward = std::make_shared<ConvLstm>(options(1, 3));
+    CHECK(says(message([&] { nowcell::Bidirectional(forward, forward); }), {"go_backwards"}));
+    const auto gru = nowcell::make_bidirectional<ConvGru>(ConvGruOptions{{.input_channels = 1, .filters = 3}});
+    std::array<State, 2> states;
+    CHECK(gru->forward(x, states).size(2) == 6);
+}
+
+TEST_CASE("options that make no layer are refused") {
+    const auto refused = [](const auto& change) {
+        ConvLstmOptions o = options(2, 3);
+        change(o);
+        return message([&] { ConvLstm layer(o); });
+    };
+    CHECK(says(refused([](auto& o) { o.filters = 0; }), {"filters", "0", "positive"}));
+    CHECK(says(refused([](auto& o) { o.input_channels = -1; }), {"input_channels", "-1"}));
+    CHECK(says(refused([](auto& o) { o.rank = 4; }), {"rank", "4", "1, 2 or 3"}));
+    CHECK(says(refused([](auto& o) { o.kernel = {3, 3, 3}; }), {"kernel", "[3, 3, 3]", "2"}));
+    CHECK(says(refused([](auto& o) { o.kernel = {0}; }), {"kernel", "0"}));
+    CHECK(says(refused([](auto& o) { o.stride = {2}, o.dilation = {1, 2}; }), {"stride", "dilation"}));
+    CHECK(says(refused([](auto& o) { o.dropout = 1.0; }), {"dropout", "1", "below 1"}));
+    CHECK(says(refused([](auto& o) { o.recurrent_dropout = std::nan(""); }), {"recurrent_dropout", "nan"}));
+    CHECK(says(refused([](auto& o) { o.zoneout_cell = -0.1; }), {"zoneout_cell", "-0.1"}));
+    CHECK(says(refused([](auto& o) { o.peephole = nowcell::Peephole::pixel; }), {"peephole", "frame", "2 sizes"}));
+    CHECK(says(refused([](auto& o) { o.norm = nowcell::GateNorm::frame, o.frame = {5}; }), {"norm", "[5]"}));
+    CHECK(says(message([] { nowcell::activation_from("swish"); }), {"swish", "hard_sigmoid_keras2"}));
+    CHECK(says(message([] { nowcell::padding_from("causal"); }), {"causal", "valid"}));
+    CHECK(says(message([] { nowcell::memory_from("all"); }), {"all", "recompute"}));
+}
+
+TEST_CASE("tensors that do not fit are named with their shapes") {
+    ConvLstm layer(options(2, 3));
+    State none;
+    const auto refused = [&](const torch::Tensor& x) { return message([&] { layer.forward(x, none); }); };
+    CHECK(says(refused(at::zeros({1, 2, 3, 4, 4})), {"x is [1, 2, 3, 4, 4]", "(B,T,2,"}));
+    CHECK(says(refused(at::zeros({1, 2, 4, 4})), {"x is [1, 2, 4, 4]"}));
+    CHECK(says(refused(at::zeros({1, 0, 2, 4, 4})), {"[1, 0, 2, 4, 4]", "time step"}));
+    CHECK(says(refused(at::zeros({})), {"x is []"}));
+    const torch::Tensor x = at::zeros({1, 2, 2, 4, 4});
+    const auto with_state = [&](State state) { return message([&] { layer.forward(x, state); }); };
+    const torch::Tensor fits = at::zeros({1, 3, 4, 4});
+    CHECK(says(with_state({at::zeros({1, 3, 5, 4}), fits}), {"state h is [1, 3, 5, 4]", "[1, 3, 4, 4]"}));
+    CHECK(says(with_state({fits, at::zeros({2, 3, 4, 4})}), {"state c is [2, 3, 4, 4]", "[1, 3, 4, 4]"}));
+    const auto type = [&](const auto& call) { return message<c10::TypeError>(call); };
+    CHECK(says(type([&] { layer.forward(x.to(at::kLong), none); }), {"x is Long", "floating"}));
+    CHECK(says(type([&] { layer.forward(x.to(at::kDouble), none); }), {"input", "Float", "Double"}));
+    CHECK(says(type([&] { layer.forward(x, none, at::ones({1, 2})); }), {"mask is Float", "bool"}));
+    CHECK(says(message([&] { layer.forward(x, none, at::ones({2, 1}, at::kBool)); }), {"mask is [2, 1]", "(B,T)"}));
+    CHECK(says(message([&] { layer.forward(x.to(at::kMeta), none); }), {"input is on cpu", "meta"}));
+    ConvLstmOptions tall = options(2, 3);
+    tall.kernel = {5};
+    tall.padding = nowcell::Padding::valid;
+    CHECK(says(message([&] { ConvLstm(tall).forward(x, none); }), {"[4, 4]", "[5, 5]", "same"}));
+    ConvLstmOptions tied = options(2, 3);
+    tied.peephole = nowcell::Peephole::pixel;
+    tied.frame = {6, 6};
+    CHECK(says(message([&] { ConvLstm(tied).forward(x, none); }), {"peephole is [3, 3, 6, 6]", "4, 4"}));
+    ConvGru gru({{.input_channels = 2, .filters = 3}});
+    State wrong{at::zeros({1, 2, 4, 4}), {}};
+    CHECK(says(message([&] { gru.forward(x, wrong); }), {"ConvGru: state h is [1, 2, 4, 4]"}));
+}
