@@ -93,7 +93,7 @@ TEST_CASE("lengths become masks, and a masked frame may hold anything") {
     CHECK(mask[0][2].item<bool>());
     CHECK(!mask[0][3].item<bool>());
     CHECK(says(message([] { nowcell::mask_of_lengths(at::tensor({6}, at::kLong), 5); }), {"6", "0 to 5"}));
-    CHECK(says(message([] { nowcell::mask_of_lengths(at::tensor({1.5}), 5); }), {"Float", "integers"}));
+    CHECK(says(message([] { nowcell::mask_of_lengths(at::tensor({1.5}), 5); }), {"lengths are", "integers (B)"}));
 
     ConvLstm layer(options(2, 3));
     const torch::Tensor x = at::randn({3, 5, 2, 4, 4});
