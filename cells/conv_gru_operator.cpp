@@ -218,21 +218,22 @@ void ConvGruArguments::check() const {
 
 torch::Tensor conv_gru(const torch::Tensor& x, State& state, const ConvGruWeights& weights, const ConvGruRules& rules,
                        const SequenceNoise& noise, const SequenceOrder& order, Memory memory) {
-    return in_order("ConvGru", x, noise, order, [&](const torch::Tensor& frames, const SequenceNoise& held) {
-        const ConvGruArguments arguments{frames, state.h, weights, held, rules};
-        arguments.check();
-        const std::vector<torch::Tensor> tensors = arguments.tensors();
-        if (learns(tensors)) {
-            const Packed packed = Packed::from(tensors);
-            const variable_list result =
-                ConvGruFunction::apply(at::TensorList(packed.defined), packed.present, rules, memory);
-            state.h = result[1];
-            return result[0];
-        }
-        const ResultTuple result = call_forward(tensors, rules, Saved::none);
-        state.h = std::get<1>(result);
-        return std::get<0>(result);
-    });
+    return in_order("ConvGru", x, weights.input.scalar_type(), noise, order,
+                    [&](const torch::Tensor& frames, const SequenceNoise& held) {
+                        const ConvGruArguments arguments{frames, state.h, weights, held, rules};
+                        arguments.check();
+                        const std::vector<torch::Tensor> tensors = arguments.tensors();
+                        if (learns(tensors)) {
+                            const Packed packed = Packed::from(tensors);
+                            const variable_list result =
+                                ConvGruFunction::apply(at::TensorList(packed.defined), packed.present, rules, memory);
+                            state.h = result[1];
+                            return result[0];
+                        }
+                        const ResultTuple result = call_forward(tensors, rules, Saved::none);
+                        state.h = std::get<1>(result);
+                        return std::get<0>(result);
+                    });
 }
 
 }  // namespace nowcell

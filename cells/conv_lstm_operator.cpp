@@ -221,21 +221,22 @@ void ConvLstmArguments::check() const {
 
 torch::Tensor conv_lstm(const torch::Tensor& x, State& state, const ConvLstmWeights& weights, const CellRules& rules,
                         const SequenceNoise& noise, const SequenceOrder& order, Memory memory) {
-    return in_order("ConvLstm", x, noise, order, [&](const torch::Tensor& frames, const SequenceNoise& held) {
-        const ConvLstmArguments arguments{frames, state, weights, held, rules};
-        arguments.check();
-        const std::vector<torch::Tensor> tensors = arguments.tensors();
-        if (learns(tensors)) {
-            const Packed packed = Packed::from(tensors);
-            const variable_list result =
-                ConvLstmFunction::apply(at::TensorList(packed.defined), packed.present, rules, memory);
-            state = {result[1], result[2]};
-            return result[0];
-        }
-        const ResultTuple result = call_forward(tensors, rules, Saved::none);
-        state = {std::get<1>(result), std::get<2>(result)};
-        return std::get<0>(result);
-    });
+    return in_order("ConvLstm", x, weights.input.scalar_type(), noise, order,
+                    [&](const torch::Tensor& frames, const SequenceNoise& held) {
+                        const ConvLstmArguments arguments{frames, state, weights, held, rules};
+                        arguments.check();
+                        const std::vector<torch::Tensor> tensors = arguments.tensors();
+                        if (learns(tensors)) {
+                            const Packed packed = Packed::from(tensors);
+                            const variable_list result =
+                                ConvLstmFunction::apply(at::TensorList(packed.defined), packed.present, rules, memory);
+                            state = {result[1], result[2]};
+                            return result[0];
+                        }
+                        const ResultTuple result = call_forward(tensors, rules, Saved::none);
+                        state = {std::get<1>(result), std::get<2>(result)};
+                        return std::get<0>(result);
+                    });
 }
 
 }  // namespace nowcell

@@ -1,6 +1,7 @@
 #include "cells/sequence_order.h"
 
 #include <ATen/ATen.h>
+#include <ATen/autocast_mode.h>
 
 namespace nowcell {
 namespace {
@@ -20,8 +21,14 @@ torch::Tensor keep_skipped(const torch::Tensor& keep, const torch::Tensor& skipp
 
 }  // namespace
 
-torch::Tensor in_order(const char* name, const torch::Tensor& x, const SequenceNoise& noise, const SequenceOrder& order,
+torch::Tensor in_order(const char* name, const torch::Tensor& given, at::ScalarType type, const SequenceNoise& noise,
+                       const SequenceOrder& order,
                        const std::function<torch::Tensor(const torch::Tensor&, const SequenceNoise&)>& cell) {
+    const at::DeviceType device = given.device().type();
+    const bool autocast = at::autocast::is_autocast_available(device) && at::autocast::is_autocast_enabled(device);
+    const torch::Tensor x = autocast && given.is_floating_point() ? given.to(type) : given;
+    // The convolutions inside would be cast one by one, and not again in the backward pass.
+    const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
     torch::Tensor frames = order.go_backwards ? x.flip(1) : x;
     if (!order.mask.defined()) return cell(frames, noise);
     TORCH_CHECK_VALUE(x.dim() > 1 && order.mask.sizes() == x.sizes().slice(0, 2), name, ": mask is ",

@@ -14,11 +14,13 @@ struct SequenceOrder {
     bool zero_output_for_mask = false;  ///< output of a skipped step: zeros, not the output before it
 };
 
-/// Reads x (B,T,C,size...) in that order. `cell` is called once with the frames in the order of processing (skipped
-/// ones zeroed: they may hold NaN) and noise that keeps the states of skipped steps; it returns (B,T,F,size'...). The
-/// output of a skipped step is that of the step before, zeros where there is none. Throws c10::ValueError or
-/// c10::TypeError on a mask that does not fit. Source: Keras RNN.
-torch::Tensor in_order(const char* name, const torch::Tensor& x, const SequenceNoise& noise, const SequenceOrder& order,
+/// Reads x (B,T,C,size...) in that order. Under autocast x is cast to `type`, that of the weights, and the cell
+/// computes in it. `cell` is called once with the frames in the order of processing (skipped ones zeroed: they may hold
+/// NaN) and noise that keeps the states of skipped steps; it returns (B,T,F,size'...). The output of a skipped step is
+/// that of the step before, zeros where there is none. Throws c10::ValueError or c10::TypeError on a mask that does not
+/// fit. Source: Keras RNN.
+torch::Tensor in_order(const char* name, const torch::Tensor& x, at::ScalarType type, const SequenceNoise& noise,
+                       const SequenceOrder& order,
                        const std::function<torch::Tensor(const torch::Tensor&, const SequenceNoise&)>& cell);
 
 }  // namespace nowcell

@@ -5,6 +5,7 @@
 #include "cells/conv_lstm_operator.h"
 
 #include <ATen/ATen.h>
+#include <ATen/autocast_mode.h>
 #include <c10/core/GradMode.h>
 
 #include "tests/support/catch.h"
@@ -196,6 +197,21 @@ TEST_CASE("both directions are merged as Keras does it") {
     const auto gru = nowcell::make_bidirectional<ConvGru>(ConvGruOptions{{.input_channels = 1, .filters = 3}});
     std::array<State, 2> states;
     CHECK(gru->forward(x, states).size(2) == 6);
+}
+
+TEST_CASE("under autocast a cell computes in the type of its weights") {
+    at::manual_seed(10);
+    ConvLstm layer(options(2, 3));
+    const torch::Tensor x = at::randn({1, 3, 2, 5, 4}).to(at::kBFloat16);
+    const torch::Tensor expected = layer.forward(x.to(at::kFloat));
+    CHECK(!message<c10::TypeError>([&] { layer.forward(x); }).empty());
+    at::autocast::set_autocast_enabled(at::kCPU, true);
+    const torch::Tensor got = layer.forward(x);
+    at::autocast::set_autocast_enabled(at::kCPU, false);
+    CHECK(at::equal(got, expected));
+    // A layer that is wholly of half precision runs as well.
+    layer.to(at::kBFloat16);
+    CHECK(at::allclose(layer.forward(x).to(at::kFloat), expected, 0.05, 0.05));
 }
 
 TEST_CASE("options that make no layer are refused") {
