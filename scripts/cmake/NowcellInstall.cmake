@@ -14,6 +14,7 @@ target_include_directories(nowcell INTERFACE
     $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/nowcell>)
 install(TARGETS nowcell nowcell_cells nowcell_program EXPORT NowcellTargets
     RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(FILES cells/python/nowcell_cells.py DESTINATION ${CMAKE_INSTALL_LIBDIR})  # beside the library it loads
 foreach(folder cells src data predict train)
     install(DIRECTORY ${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/nowcell FILES_MATCHING PATTERN "*.h")
 endforeach()
