@@ -1,18 +1,17 @@
 #include "cells/conv_gru_operator.h"
 
 #include "cells/check.h"
-#include "cells/optional_tensors.h"
 #include "cells/rules.h"
+#include "cells/sequence_function.h"
 
 #include <ATen/ATen.h>
-#include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
 namespace nowcell {
 namespace {
 
 using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
+using Tensors = std::vector<torch::Tensor>;
 
 const char* name_of(Reset reset) { return reset == Reset::before ? "before" : "after"; }
 const char* name_of(Update update) { return update == Update::keep ? "keep" : "replace"; }
@@ -83,72 +82,52 @@ TORCH_LIBRARY_IMPL(nowcell, Meta, library) {
     library.impl("conv_gru_backward", backward_shapes);
 }
 
-ResultTuple call_forward(const std::vector<torch::Tensor>& tensors, const ConvGruRules& rules, Saved saved) {
-    static const auto call = c10::Dispatcher::singleton()
-                                 .findSchemaOrThrow("nowcell::conv_gru_forward", "")
-                                 .typed<decltype(forward_operator)>();
-    return call.call(optional(tensors), rules.convolution.stride, rules.convolution.dilation,
-                     nowcell::name_of(rules.convolution.padding), nowcell::name_of(rules.activation),
-                     nowcell::name_of(rules.recurrent_activation), name_of(rules.reset), name_of(rules.update),
-                     nowcell::name_of(saved));
-}
+// What SequenceFunction needs to know.
+struct ConvGruCell {
+    using Rules = ConvGruRules;
+    static constexpr std::size_t kGradients = kConvGruGradients;
+    static constexpr std::size_t kOutputs = 2;
 
-variable_list call_backward(const std::vector<torch::Tensor>& tensors, const std::vector<torch::Tensor>& results,
-                            const variable_list& gradients, const ConvGruRules& rules,
-                            const std::vector<bool>& wanted) {
-    static const auto call = c10::Dispatcher::singleton()
-                                 .findSchemaOrThrow("nowcell::conv_gru_backward", "")
-                                 .typed<decltype(backward_operator)>();
-    return call.call(optional(tensors), results, optional(gradients), rules.convolution.stride,
-                     rules.convolution.dilation, nowcell::name_of(rules.convolution.padding),
-                     nowcell::name_of(rules.activation), nowcell::name_of(rules.recurrent_activation),
-                     name_of(rules.reset), name_of(rules.update), list_of(wanted));
-}
-
-// Gradients that can be differentiated again: those of the definition.
-variable_list differentiable_gradients(const ConvGruArguments& arguments, const variable_list& gradients,
-                                       const std::vector<bool>& wanted) {
-    State state{arguments.h, {}};
-    const torch::Tensor h = conv_gru_reference(arguments.x, state, arguments.weights, arguments.rules, arguments.noise);
-    return gradients_of({h, state.h}, gradients, arguments.tensors(), wanted);
-}
-
-struct ConvGruFunction : torch::autograd::Function<ConvGruFunction> {
-    static variable_list forward(AutogradContext* context, at::TensorList defined, const std::vector<bool>& present,
-                                 const ConvGruRules& rules, Memory memory) {
-        const at::AutoDispatchBelowADInplaceOrView below;
-        const auto [h, last, gates] = call_forward(Packed::unpacked(defined.vec(), present), rules,
-                                                   memory == Memory::store ? Saved::gates : Saved::states);
-        variable_list saved = defined.vec();
-        saved.insert(saved.end(), {h, last, gates});
-        context->save_for_backward(std::move(saved));
-        context->set_materialize_grads(false);
-        save_rules(*context, rules);
-        context->saved_data["present"] = list_of(present);
-        context->saved_data["reset"] = std::string(name_of(rules.reset));
-        context->saved_data["update"] = std::string(name_of(rules.update));
-        return {h, last};
+    static Tensors forward(const Tensors& tensors, const Rules& rules, Saved saved) {
+        static const auto call = c10::Dispatcher::singleton()
+                                     .findSchemaOrThrow("nowcell::conv_gru_forward", "")
+                                     .typed<decltype(forward_operator)>();
+        const auto [h, last, gates] =
+            call.call(optional(tensors), rules.convolution.stride, rules.convolution.dilation,
+                      nowcell::name_of(rules.convolution.padding), nowcell::name_of(rules.activation),
+                      nowcell::name_of(rules.recurrent_activation), name_of(rules.reset), name_of(rules.update),
+                      nowcell::name_of(saved));
+        return {h, last, gates};
     }
 
-    static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-        variable_list saved = context->get_saved_variables();
-        const variable_list results(saved.end() - 3, saved.end());
-        saved.resize(saved.size() - 3);
-        const std::vector<bool> present = context->saved_data["present"].toBoolList().vec();
-        const std::vector<torch::Tensor> tensors = Packed::unpacked(saved, present);
-        const ConvGruRules rules{saved_rules(*context), reset_from(context->saved_data["reset"].toStringRef()),
-                                 update_from(context->saved_data["update"].toStringRef())};
-        const std::vector<bool> wanted = wanted_gradients(*context, present, kConvGruGradients);
-        variable_list all = c10::GradMode::is_enabled()
-                                ? differentiable_gradients(ConvGruArguments::from(tensors, rules), gradients, wanted)
-                                : only(wanted, call_backward(tensors, results, gradients, rules, wanted));
-        all.resize(present.size());  // noise has no gradient
-        variable_list result;
-        for (std::size_t i = 0; i < present.size(); ++i) {
-            if (present[i]) result.push_back(all[i]);
-        }
-        result.resize(result.size() + 3);  // nor have present, rules and memory
-        return result;
+    static Tensors backward(const Tensors& tensors, const Tensors& results, const Tensors& gradients,
+                            const Rules& rules, const std::vector<bool>& wanted) {
+        static const auto call = c10::Dispatcher::singleton()
+                                     .findSchemaOrThrow("nowcell::conv_gru_backward", "")
+                                     .typed<decltype(backward_operator)>();
+        return call.call(optional(tensors), results, optional(gradients), rules.convolution.stride,
+                         rules.convolution.dilation, nowcell::name_of(rules.convolution.padding),
+                         nowcell::name_of(rules.activation), nowcell::name_of(rules.recurrent_activation),
+                         name_of(rules.reset), name_of(rules.update), list_of(wanted));
+    }
+
+    static Tensors differentiable(const Tensors& tensors, const Tensors& gradients, const Rules& rules,
+                                  const std::vector<bool>& wanted) {
+        const ConvGruArguments a = ConvGruArguments::from(tensors, rules);
+        State state{a.h, {}};
+        const torch::Tensor h = conv_gru_reference(a.x, state, a.weights, rules, a.noise);
+        return gradients_of({h, state.h}, gradients, tensors, wanted);
+    }
+
+    static void save(AutogradContext& context, const Rules& rules) {
+        save_rules(context, rules);
+        context.saved_data["reset"] = std::string(name_of(rules.reset));
+        context.saved_data["update"] = std::string(name_of(rules.update));
+    }
+
+    static Rules saved(AutogradContext& context) {
+        return {saved_rules(context), reset_from(context.saved_data["reset"].toStringRef()),
+                update_from(context.saved_data["update"].toStringRef())};
     }
 };
 
@@ -222,17 +201,9 @@ torch::Tensor conv_gru(const torch::Tensor& x, State& state, const ConvGruWeight
                     [&](const torch::Tensor& frames, const SequenceNoise& held) {
                         const ConvGruArguments arguments{frames, state.h, weights, held, rules};
                         arguments.check();
-                        const std::vector<torch::Tensor> tensors = arguments.tensors();
-                        if (learns(tensors)) {
-                            const Packed packed = Packed::from(tensors);
-                            const variable_list result =
-                                ConvGruFunction::apply(at::TensorList(packed.defined), packed.present, rules, memory);
-                            state.h = result[1];
-                            return result[0];
-                        }
-                        const ResultTuple result = call_forward(tensors, rules, Saved::none);
-                        state.h = std::get<1>(result);
-                        return std::get<0>(result);
+                        const Tensors outputs = run_sequence<ConvGruCell>(arguments.tensors(), rules, memory);
+                        state.h = outputs[1];
+                        return outputs[0];
                     });
 }
 

@@ -1,18 +1,17 @@
 #include "cells/conv_lstm_operator.h"
 
 #include "cells/check.h"
-#include "cells/optional_tensors.h"
 #include "cells/rules.h"
+#include "cells/sequence_function.h"
 
 #include <ATen/ATen.h>
-#include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
 namespace nowcell {
 namespace {
 
 using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
+using Tensors = std::vector<torch::Tensor>;
 
 using ResultTuple = std::tuple<torch::Tensor, torch::Tensor, torch::Tensor, torch::Tensor, torch::Tensor>;
 
@@ -74,68 +73,42 @@ TORCH_LIBRARY_IMPL(nowcell, Meta, library) {
     library.impl("conv_lstm_backward", backward_shapes);
 }
 
-ResultTuple call_forward(const std::vector<torch::Tensor>& tensors, const CellRules& rules, Saved saved) {
-    static const auto call = c10::Dispatcher::singleton()
-                                 .findSchemaOrThrow("nowcell::conv_lstm_forward", "")
-                                 .typed<decltype(forward_operator)>();
-    return call.call(optional(tensors), rules.convolution.stride, rules.convolution.dilation,
-                     name_of(rules.convolution.padding), name_of(rules.activation), name_of(rules.recurrent_activation),
-                     name_of(saved));
-}
+// What SequenceFunction needs to know.
+struct ConvLstmCell {
+    using Rules = CellRules;
+    static constexpr std::size_t kGradients = kConvLstmGradients;
+    static constexpr std::size_t kOutputs = 3;
 
-variable_list call_backward(const std::vector<torch::Tensor>& tensors, const std::vector<torch::Tensor>& results,
-                            const variable_list& gradients, const CellRules& rules, const std::vector<bool>& wanted) {
-    static const auto call = c10::Dispatcher::singleton()
-                                 .findSchemaOrThrow("nowcell::conv_lstm_backward", "")
-                                 .typed<decltype(backward_operator)>();
-    return call.call(optional(tensors), results, optional(gradients), rules.convolution.stride,
-                     rules.convolution.dilation, name_of(rules.convolution.padding), name_of(rules.activation),
-                     name_of(rules.recurrent_activation), list_of(wanted));
-}
-
-// Gradients that can be differentiated again: those of the definition.
-variable_list differentiable_gradients(const ConvLstmArguments& arguments, const variable_list& gradients,
-                                       const std::vector<bool>& wanted) {
-    State state = arguments.state;
-    const torch::Tensor h =
-        conv_lstm_reference(arguments.x, state, arguments.weights, arguments.rules, arguments.noise);
-    return gradients_of({h, state.h, state.c}, gradients, arguments.tensors(), wanted);
-}
-
-struct ConvLstmFunction : torch::autograd::Function<ConvLstmFunction> {
-    static variable_list forward(AutogradContext* context, at::TensorList defined, const std::vector<bool>& present,
-                                 const CellRules& rules, Memory memory) {
-        const at::AutoDispatchBelowADInplaceOrView below;
-        const auto [h, h_last, c_last, c, gates] = call_forward(Packed::unpacked(defined.vec(), present), rules,
-                                                                memory == Memory::store ? Saved::gates : Saved::states);
-        variable_list saved = defined.vec();
-        saved.insert(saved.end(), {h, h_last, c_last, c, gates});
-        context->save_for_backward(std::move(saved));
-        context->set_materialize_grads(false);
-        save_rules(*context, rules);
-        context->saved_data["present"] = list_of(present);
-        return {h, h_last, c_last};
+    static Tensors forward(const Tensors& tensors, const Rules& rules, Saved saved) {
+        static const auto call = c10::Dispatcher::singleton()
+                                     .findSchemaOrThrow("nowcell::conv_lstm_forward", "")
+                                     .typed<decltype(forward_operator)>();
+        const auto [h, h_last, c_last, c, gates] = call.call(
+            optional(tensors), rules.convolution.stride, rules.convolution.dilation, name_of(rules.convolution.padding),
+            name_of(rules.activation), name_of(rules.recurrent_activation), name_of(saved));
+        return {h, h_last, c_last, c, gates};
     }
 
-    static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-        variable_list saved = context->get_saved_variables();
-        const variable_list results(saved.end() - 5, saved.end());
-        saved.resize(saved.size() - 5);
-        const std::vector<bool> present = context->saved_data["present"].toBoolList().vec();
-        const std::vector<torch::Tensor> tensors = Packed::unpacked(saved, present);
-        const CellRules rules = saved_rules(*context);
-        const std::vector<bool> wanted = wanted_gradients(*context, present, kConvLstmGradients);
-        variable_list all = c10::GradMode::is_enabled()
-                                ? differentiable_gradients(ConvLstmArguments::from(tensors, rules), gradients, wanted)
-                                : only(wanted, call_backward(tensors, results, gradients, rules, wanted));
-        all.resize(present.size());  // noise has no gradient
-        variable_list result;
-        for (std::size_t i = 0; i < present.size(); ++i) {
-            if (present[i]) result.push_back(all[i]);
-        }
-        result.resize(result.size() + 3);  // nor have present, rules and memory
-        return result;
+    static Tensors backward(const Tensors& tensors, const Tensors& results, const Tensors& gradients,
+                            const Rules& rules, const std::vector<bool>& wanted) {
+        static const auto call = c10::Dispatcher::singleton()
+                                     .findSchemaOrThrow("nowcell::conv_lstm_backward", "")
+                                     .typed<decltype(backward_operator)>();
+        return call.call(optional(tensors), results, optional(gradients), rules.convolution.stride,
+                         rules.convolution.dilation, name_of(rules.convolution.padding), name_of(rules.activation),
+                         name_of(rules.recurrent_activation), list_of(wanted));
     }
+
+    static Tensors differentiable(const Tensors& tensors, const Tensors& gradients, const Rules& rules,
+                                  const std::vector<bool>& wanted) {
+        const ConvLstmArguments a = ConvLstmArguments::from(tensors, rules);
+        State state = a.state;
+        const torch::Tensor h = conv_lstm_reference(a.x, state, a.weights, rules, a.noise);
+        return gradients_of({h, state.h, state.c}, gradients, tensors, wanted);
+    }
+
+    static void save(AutogradContext& context, const Rules& rules) { save_rules(context, rules); }
+    static Rules saved(AutogradContext& context) { return saved_rules(context); }
 };
 
 // The operator of Python: everything by name, see operators.cpp.
@@ -225,17 +198,9 @@ torch::Tensor conv_lstm(const torch::Tensor& x, State& state, const ConvLstmWeig
                     [&](const torch::Tensor& frames, const SequenceNoise& held) {
                         const ConvLstmArguments arguments{frames, state, weights, held, rules};
                         arguments.check();
-                        const std::vector<torch::Tensor> tensors = arguments.tensors();
-                        if (learns(tensors)) {
-                            const Packed packed = Packed::from(tensors);
-                            const variable_list result =
-                                ConvLstmFunction::apply(at::TensorList(packed.defined), packed.present, rules, memory);
-                            state = {result[1], result[2]};
-                            return result[0];
-                        }
-                        const ResultTuple result = call_forward(tensors, rules, Saved::none);
-                        state = {std::get<1>(result), std::get<2>(result)};
-                        return std::get<0>(result);
+                        const Tensors outputs = run_sequence<ConvLstmCell>(arguments.tensors(), rules, memory);
+                        state = {outputs[1], outputs[2]};
+                        return outputs[0];
                     });
 }
 

@@ -51,22 +51,26 @@ bool learns(const std::vector<torch::Tensor>& tensors) {
            std::any_of(tensors.begin(), tensors.end(), [](const auto& t) { return t.defined() && t.requires_grad(); });
 }
 
-Packed Packed::from(const std::vector<torch::Tensor>& tensors) {
-    Packed packed;
-    for (const torch::Tensor& tensor : tensors) {
-        packed.present.push_back(tensor.defined());
-        if (tensor.defined()) packed.defined.push_back(tensor);
+std::vector<bool> which_defined(const std::vector<torch::Tensor>& tensors) {
+    std::vector<bool> present;
+    for (const torch::Tensor& tensor : tensors) present.push_back(tensor.defined());
+    return present;
+}
+
+std::vector<torch::Tensor> packed_like(const std::vector<torch::Tensor>& tensors, const std::vector<bool>& present) {
+    std::vector<torch::Tensor> packed;
+    for (std::size_t i = 0; i < present.size(); ++i) {
+        if (present[i]) packed.push_back(tensors[i]);
     }
     return packed;
 }
 
-std::vector<torch::Tensor> Packed::unpacked(const std::vector<torch::Tensor>& defined,
-                                            const std::vector<bool>& present) {
-    std::vector<torch::Tensor> tensors(present.size());
+std::vector<torch::Tensor> unpacked(const std::vector<torch::Tensor>& tensors, const std::vector<bool>& present) {
+    std::vector<torch::Tensor> all(present.size());
     for (std::size_t i = 0, next = 0; i < present.size(); ++i) {
-        if (present[i]) tensors[i] = defined[next++];
+        if (present[i]) all[i] = tensors[next++];
     }
-    return tensors;
+    return all;
 }
 
 std::vector<bool> wanted_gradients(const torch::autograd::AutogradContext& context, const std::vector<bool>& present,

@@ -31,17 +31,11 @@ std::vector<torch::Tensor> empty_gradients(const std::vector<torch::Tensor>& ten
 /// Whether any gradient will be asked for.
 bool learns(const std::vector<torch::Tensor>& tensors);
 
-/// Autograd takes no undefined inputs: the defined ones of a list, and where they stood.
-struct Packed {
-    std::vector<torch::Tensor> defined;
-    std::vector<bool> present;  ///< one per place in the list
+std::vector<bool> which_defined(const std::vector<torch::Tensor>& tensors);
 
-    static Packed from(const std::vector<torch::Tensor>& tensors);
-
-    /// The list again, with tensors of the same places.
-    static std::vector<torch::Tensor> unpacked(const std::vector<torch::Tensor>& defined,
-                                               const std::vector<bool>& present);
-};
+/// The tensors at the places that are present; and the inverse, undefined at the other places.
+std::vector<torch::Tensor> packed_like(const std::vector<torch::Tensor>& tensors, const std::vector<bool>& present);
+std::vector<torch::Tensor> unpacked(const std::vector<torch::Tensor>& tensors, const std::vector<bool>& present);
 
 /// Which of the first `count` places of a packed list need a gradient.
 std::vector<bool> wanted_gradients(const torch::autograd::AutogradContext& context, const std::vector<bool>& present,

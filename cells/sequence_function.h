@@ -1,0 +1,70 @@
+// A cell's operators as one differentiable function over the whole sequence.
+#pragma once
+
+#include "cells/memory.h"
+#include "cells/optional_tensors.h"
+
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+namespace nowcell {
+
+/// `Cell` has
+///     Rules; kGradients, how many of its tensors can have one; kOutputs, how many results are outputs
+///     forward(tensors, rules, saved): the results of its forward operator
+///     backward(tensors, results, gradients, rules, wanted): those of its backward operator
+///     differentiable(tensors, gradients, rules, wanted): the same gradients, differentiable again
+///     save(context, rules), saved(context): its rules between the passes
+template <class Cell>
+struct SequenceFunction : torch::autograd::Function<SequenceFunction<Cell>> {
+    using Tensors = std::vector<torch::Tensor>;
+    using Context = torch::autograd::AutogradContext;
+
+    /// The tensors that are defined, and where they stand among all: autograd takes no undefined inputs.
+    static Tensors forward(Context* context, at::TensorList defined, const std::vector<bool>& present,
+                           const typename Cell::Rules& rules, Memory memory) {
+        const at::AutoDispatchBelowADInplaceOrView below;
+        const Saved saved = memory == Memory::store ? Saved::gates : Saved::states;
+        Tensors results = Cell::forward(unpacked(defined.vec(), present), rules, saved);
+        Tensors kept = defined.vec();
+        kept.insert(kept.end(), results.begin(), results.end());
+        context->save_for_backward(std::move(kept));
+        context->set_materialize_grads(false);
+        context->saved_data["present"] = list_of(present);
+        Cell::save(*context, rules);
+        results.resize(Cell::kOutputs);
+        return results;
+    }
+
+    static Tensors backward(Context* context, const Tensors& gradients) {
+        const std::vector<bool> present = context->saved_data["present"].toBoolList().vec();
+        const Tensors kept = context->get_saved_variables();
+        const auto results = kept.begin() + std::count(present.begin(), present.end(), true);
+        const Tensors tensors = unpacked({kept.begin(), results}, present);
+        const typename Cell::Rules rules = Cell::saved(*context);
+        const std::vector<bool> wanted = wanted_gradients(*context, present, Cell::kGradients);
+        Tensors all = c10::GradMode::is_enabled()
+                          ? Cell::differentiable(tensors, gradients, rules, wanted)
+                          : only(wanted, Cell::backward(tensors, {results, kept.end()}, gradients, rules, wanted));
+        all.resize(present.size());  // noise has no gradient
+        Tensors packed = packed_like(all, present);
+        packed.resize(packed.size() + 3);  // nor have present, rules and memory
+        return packed;
+    }
+};
+
+/// The cell's outputs; differentiable when any tensor asks for it, and nothing is kept when none does.
+template <class Cell>
+std::vector<torch::Tensor> run_sequence(const std::vector<torch::Tensor>& tensors, const typename Cell::Rules& rules,
+                                        Memory memory) {
+    if (learns(tensors)) {
+        const std::vector<bool> present = which_defined(tensors);
+        const std::vector<torch::Tensor> defined = packed_like(tensors, present);
+        return SequenceFunction<Cell>::apply(at::TensorList(defined), present, rules, memory);
+    }
+    std::vector<torch::Tensor> outputs = Cell::forward(tensors, rules, Saved::none);
+    outputs.resize(Cell::kOutputs);
+    return outputs;
+}
+
+}  // namespace nowcell
