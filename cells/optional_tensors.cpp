@@ -89,6 +89,11 @@ std::vector<torch::Tensor> only(const std::vector<bool>& wanted, std::vector<tor
     return tensors;
 }
 
+bool has_tangents(const std::vector<torch::Tensor>& tensors) {
+    return std::any_of(tensors.begin(), tensors.end(),
+                       [](const auto& t) { return t.defined() && t._fw_grad(/*level=*/0).defined(); });
+}
+
 std::vector<torch::Tensor> gradients_of(const std::vector<torch::Tensor>& outputs,
                                         const std::vector<torch::Tensor>& gradients,
                                         const std::vector<torch::Tensor>& inputs, const std::vector<bool>& wanted) {

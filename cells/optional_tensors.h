@@ -44,6 +44,9 @@ std::vector<bool> wanted_gradients(const torch::autograd::AutogradContext& conte
 /// The tensors that are wanted, undefined in place of the others.
 std::vector<torch::Tensor> only(const std::vector<bool>& wanted, std::vector<torch::Tensor> tensors);
 
+/// Whether a forward-mode derivative passes through.
+bool has_tangents(const std::vector<torch::Tensor>& tensors);
+
 /// d(outputs . gradients) / d(inputs), differentiable; undefined gradients are zeros, and so are inputs not `wanted`.
 std::vector<torch::Tensor> gradients_of(const std::vector<torch::Tensor>& outputs,
                                         const std::vector<torch::Tensor>& gradients,

@@ -13,7 +13,7 @@ namespace nowcell {
 ///     Rules; kGradients, how many of its tensors can have one; kOutputs, how many results are outputs
 ///     forward(tensors, rules, saved): the results of its forward operator
 ///     backward(tensors, results, gradients, rules, wanted): those of its backward operator
-///     differentiable(tensors, gradients, rules, wanted): the same gradients, differentiable again
+///     reference(tensors, rules): its outputs by the definition
 ///     save(context, rules), saved(context): its rules between the passes
 template <class Cell>
 struct SequenceFunction : torch::autograd::Function<SequenceFunction<Cell>> {
@@ -44,7 +44,7 @@ struct SequenceFunction : torch::autograd::Function<SequenceFunction<Cell>> {
         const typename Cell::Rules rules = Cell::saved(*context);
         const std::vector<bool> wanted = wanted_gradients(*context, present, Cell::kGradients);
         Tensors all = c10::GradMode::is_enabled()
-                          ? Cell::differentiable(tensors, gradients, rules, wanted)
+                          ? gradients_of(Cell::reference(tensors, rules), gradients, tensors, wanted)
                           : only(wanted, Cell::backward(tensors, {results, kept.end()}, gradients, rules, wanted));
         all.resize(present.size());  // noise has no gradient
         Tensors packed = packed_like(all, present);
@@ -53,10 +53,12 @@ struct SequenceFunction : torch::autograd::Function<SequenceFunction<Cell>> {
     }
 };
 
-/// The cell's outputs; differentiable when any tensor asks for it, and nothing is kept when none does.
+/// The cell's outputs; differentiable when any tensor asks for it, and nothing is kept when none does. Second
+/// derivatives and forward-mode derivatives are those of the definition.
 template <class Cell>
 std::vector<torch::Tensor> run_sequence(const std::vector<torch::Tensor>& tensors, const typename Cell::Rules& rules,
                                         Memory memory) {
+    if (has_tangents(tensors)) return Cell::reference(tensors, rules);
     if (learns(tensors)) {
         const std::vector<bool> present = which_defined(tensors);
         const std::vector<torch::Tensor> defined = packed_like(tensors, present);
