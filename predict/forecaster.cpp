@@ -60,7 +60,7 @@ Forecaster Forecaster::load(const std::string& model, torch::Device device) {
     try {
         Config config = Config::parse(checkpoint.sections.at("config"), path + " (config)");
         TrainedOn trained_on = trained_on_from(checkpoint.get_json("data"));
-        auto network = make_sequence_model(trained_on.channels, ModelOptions::from(config));
+        auto network = make_sequence_model(trained_on.channels, ModelOptions::from(config), trained_on.frame());
         checkpoint.get_model(*network);
         BaselineOptions baselines{config.integer("data.period"), checkpoint.get_json("baselines").at("decay"),
                                   checkpoint.tensors.at("climatology")};
@@ -117,11 +117,8 @@ void Forecaster::check_source(const SourceInfo& info) const {
         log_warning(fmt::format("the model was trained on values in {}, {} holds {}", trained_on_.units, info.path,
                                 info.units));
     }
-    const std::int64_t patch = network_->options().patch;
-    if (info.height % patch != 0 || info.width % patch != 0) {
-        throw Error(ExitCode::data,
-                    fmt::format("frames of {}x{} are no multiple of model.patch = {}", info.height, info.width, patch),
-                    info.path);
+    if (const std::optional<Problem> problem = network_->misfit({info.height, info.width})) {
+        throw Error(ExitCode::data, problem->what, info.path, problem->hint);
     }
 }
 

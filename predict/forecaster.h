@@ -23,6 +23,8 @@ struct TrainedOn {
     std::string dataset;
     std::string fingerprint;
 
+    FrameSize frame() const { return {height, width}; }
+
     /// True when a source is the one that was trained on.
     bool is(const SourceInfo& info) const { return info.fingerprint == fingerprint && info.dataset == dataset; }
 };
@@ -59,7 +61,7 @@ class Forecaster {
     SequenceModel& network() const { return *network_; }
     torch::Device device() const { return device_; }
 
-    /// Refuses frames of other channels or of a size that model.patch does not divide. Throws Error(data).
+    /// Refuses frames of other channels, or of a size that the network cannot read. Throws Error(data).
     void check_source(const SourceInfo& info) const;
 
  private:

@@ -41,6 +41,9 @@ struct Print {
         for (const double value : values) out += (out.empty() ? "" : ", ") + number_text(value);
         return "[" + out + "]";
     }
+    std::string operator()(const std::vector<std::int64_t>& values) const {
+        return values.size() == 1 ? (*this)(values[0]) : fmt::format("[{}]", fmt::join(values, ", "));
+    }
     std::string operator()(const std::vector<std::string>& values) const {
         std::string out;
         for (const std::string& value : values) out += (out.empty() ? "" : ", ") + quoted(value);
@@ -83,6 +86,10 @@ std::vector<double> Config::numbers(const std::string& key) const {
 
 std::vector<std::string> Config::texts(const std::string& key) const {
     return std::get<std::vector<std::string>>(entry(key).value);
+}
+
+std::vector<std::int64_t> Config::per_axis(const std::string& key) const {
+    return std::get<std::vector<std::int64_t>>(entry(key).value);
 }
 
 std::size_t Config::size(const std::string& array) const {

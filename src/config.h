@@ -12,8 +12,8 @@
 namespace nowcell {
 
 /// What a key holds. A `duration` is "90s", "6m", "2h30m" or a number of seconds, read as seconds; a relative `path`
-/// counts from the folder of the file that names it.
-enum class KeyType { boolean, integer, number, text, path, duration, numbers, texts };
+/// counts from the folder of the file that names it; `per_axis` is one integer, or two: [height, width].
+enum class KeyType { boolean, integer, number, text, path, duration, numbers, texts, per_axis };
 
 /// One documented key. Arrays of tables are written with "[]": "model.layers[].filters".
 struct Key {
@@ -23,8 +23,9 @@ struct Key {
     std::string help;      ///< one line, with unit and range
     double min = -std::numeric_limits<double>::infinity();
     double max = std::numeric_limits<double>::infinity();
-    std::vector<std::string> choices = {};  ///< allowed texts, of each element for `texts`
-    std::vector<std::string> aliases = {};  ///< other tools' names: never accepted, only suggested from
+    std::vector<std::string> choices = {};            ///< allowed texts, of each element for `texts`
+    std::vector<std::string> aliases = {};            ///< other tools' names: never accepted, only suggested from
+    std::map<std::string, std::string> renamed = {};  ///< choices of older versions, read as their new names
     bool required = false;
 };
 
@@ -36,7 +37,8 @@ const std::vector<Key>& all_keys();
 /// Look-ups throw Error(internal) for a name without a value.
 class Config {
  public:
-    using Value = std::variant<bool, std::int64_t, double, std::string, std::vector<double>, std::vector<std::string>>;
+    using Value = std::variant<bool, std::int64_t, double, std::string, std::vector<double>, std::vector<std::string>,
+                               std::vector<std::int64_t>>;
 
     /// Reads `file`, then applies `overrides` ("key=value", the value as TOML or a bare word).
     /// Throws Error(usage) listing all problems, each with line, column and caret.
@@ -53,6 +55,7 @@ class Config {
     std::string text(const std::string& key) const;
     std::vector<double> numbers(const std::string& key) const;
     std::vector<std::string> texts(const std::string& key) const;
+    std::vector<std::int64_t> per_axis(const std::string& key) const;  ///< as written: one entry or two
 
     /// Number of tables in an array of tables such as "model.layers".
     std::size_t size(const std::string& array) const;

@@ -64,13 +64,34 @@ std::string expected(const Key& key) {
         case KeyType::duration: return "a time such as \"90s\", \"6m\" or \"2h30m\"";
         case KeyType::numbers: return "an array of numbers" + range(key);
         case KeyType::texts: return "an array of strings";
+        case KeyType::per_axis: return "an integer" + range(key) + ", or two: [height, width]";
     }
     return "";
 }
 
 bool in_range(const Key& key, double value) {
-    const bool small = key.type != KeyType::integer || std::abs(value) <= kLargestInteger;
+    const bool whole = key.type == KeyType::integer || key.type == KeyType::per_axis;
+    const bool small = !whole || std::abs(value) <= kLargestInteger;
     return std::isfinite(value) && small && value >= key.min && value <= key.max;
+}
+
+std::optional<std::int64_t> integer_from(const Key& key, const toml::node& node) {
+    const auto* value = node.as_integer();
+    if (value == nullptr || !in_range(key, static_cast<double>(value->get()))) return std::nullopt;
+    return value->get();
+}
+
+std::optional<Value> per_axis_from(const Key& key, const toml::node& node) {
+    if (const auto value = integer_from(key, node)) return std::vector<std::int64_t>{*value};
+    const toml::array* array = node.as_array();
+    if (array == nullptr || array->size() != 2) return std::nullopt;
+    std::vector<std::int64_t> values;
+    for (const toml::node& element : *array) {
+        const std::optional<std::int64_t> value = integer_from(key, element);
+        if (!value) return std::nullopt;
+        values.push_back(*value);
+    }
+    return values;
 }
 
 std::optional<Value> numbers_from(const Key& key, const toml::node& node) {
@@ -88,6 +109,7 @@ std::optional<Value> numbers_from(const Key& key, const toml::node& node) {
 std::optional<Value> text_from(const Key& key, const toml::node& node) {
     const auto* text = node.as_string();
     if (text == nullptr) return std::nullopt;
+    if (const auto former = key.renamed.find(text->get()); former != key.renamed.end()) return former->second;
     bool allowed = key.choices.empty();
     for (const std::string& choice : key.choices) allowed = allowed || choice == text->get();
     return allowed ? std::optional<Value>(text->get()) : std::nullopt;
@@ -115,11 +137,7 @@ std::optional<Value> duration_from(const Key& key, const toml::node& node) {
 std::optional<Value> convert(const Key& key, const toml::node& node) {
     switch (key.type) {
         case KeyType::boolean: return node.is_boolean() ? std::optional<Value>(*node.value<bool>()) : std::nullopt;
-        case KeyType::integer: {
-            const auto* value = node.as_integer();
-            if (value == nullptr || !in_range(key, static_cast<double>(value->get()))) return std::nullopt;
-            return Value(value->get());
-        }
+        case KeyType::integer: return integer_from(key, node);
         case KeyType::number: {
             if (!node.is_number() || !in_range(key, *node.value<double>())) return std::nullopt;
             return Value(*node.value<double>());
@@ -129,6 +147,7 @@ std::optional<Value> convert(const Key& key, const toml::node& node) {
         case KeyType::duration: return duration_from(key, node);
         case KeyType::numbers: return numbers_from(key, node);
         case KeyType::texts: return texts_from(key, node);
+        case KeyType::per_axis: return per_axis_from(key, node);
     }
     return std::nullopt;
 }
@@ -230,8 +249,10 @@ void ConfigReader::accept(const Found& found) {
     const Key& key = *find(generic_name(found.key));
     std::optional<Value> value = convert(key, found.node);
     if (!value) {
+        std::string hint = did_you_mean(found.node.value_or(std::string()), key.choices);
+        if (hint.empty() && !key.fallback.empty()) hint = fmt::format("the default is {}", key.fallback);
         return problem(fmt::format("{} must be {}, got {}", found.key, expected(key), shown(found.node)), found.where(),
-                       key.fallback.empty() ? "" : fmt::format("the default is {}", key.fallback));
+                       hint);
     }
     if (!accept_index(found)) return;
     if (key.type == KeyType::path) value = absolute_path(std::get<std::string>(*value), found.folder);
@@ -269,8 +290,16 @@ void ConfigReader::unknown(const Found& found) {
             }
         }
     }
-    std::string hint = did_you_mean(generic, names);
-    const std::string last = generic.substr(generic.rfind('.') + 1);
+    // In a table that exists only its own keys are near: what all names share would make any two look alike.
+    const std::string table = generic.substr(0, generic.rfind('.') + 1);
+    std::vector<std::string> near;
+    for (const std::string& name : names) {
+        if (name.rfind(table, 0) == 0) near.push_back(name.substr(table.size()));
+    }
+    const std::string last = generic.substr(table.size());
+    const std::vector<std::string> closest = near.empty() ? nearest(generic, names) : nearest(last, near);
+    std::string hint;
+    if (!closest.empty()) hint = fmt::format("did you mean '{}{}'?", near.empty() ? "" : table, closest.front());
     for (const std::string& name : names) {
         if (hint.empty() && name.substr(name.rfind('.') + 1) == last) hint = "did you mean '" + name + "'?";
     }

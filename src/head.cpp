@@ -6,6 +6,15 @@
 #include <torch/nn/init.h>
 
 namespace nowcell {
+namespace {
+
+torch::Tensor resized(const torch::Tensor& hidden, const FrameSize& frame) {
+    if (size_of(hidden) == frame) return hidden;
+    return at::upsample_nearest2d(hidden.flatten(0, 1), {frame.height, frame.width})
+        .unflatten(0, {hidden.size(0), hidden.size(1)});
+}
+
+}  // namespace
 
 Head::Head(std::int64_t input_channels, std::int64_t output_channels, const ModelOptions& options, bool zero)
     : causal3d_(options.head == "conv3d"), sigmoid_(options.output_activation == "sigmoid") {
@@ -17,8 +26,8 @@ Head::Head(std::int64_t input_channels, std::int64_t output_channels, const Mode
     bias_ = register_parameter("bias", torch::zeros({output_channels}));
 }
 
-torch::Tensor Head::forward(const torch::Tensor& hidden, HeadHistory& history) {
-    const torch::Tensor frames = convolve(hidden, history);
+torch::Tensor Head::forward(const torch::Tensor& hidden, const FrameSize& frame, HeadHistory& history) {
+    const torch::Tensor frames = convolve(resized(hidden, frame), history);
     return sigmoid_ ? at::sigmoid(frames) : frames;
 }
 

@@ -57,6 +57,7 @@ std::string type_name(const Key& key) {
         case KeyType::duration: return "time";
         case KeyType::numbers: return "[numbers]";
         case KeyType::texts: return "[texts]";
+        case KeyType::per_axis: return "integer | [height, width]";
     }
     return "";
 }

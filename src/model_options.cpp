@@ -9,10 +9,6 @@
 namespace nowcell {
 namespace {
 
-std::string layer_key(std::size_t index, const std::string& name) {
-    return fmt::format("model.layers[{}].{}", index, name);
-}
-
 void check_layers(const ModelOptions& options, const Config& config) {
     if (options.layers.empty()) {
         throw Error(ExitCode::usage, "model.layers is empty: a network needs at least one layer", "",
@@ -84,14 +80,19 @@ ModelOptions ModelOptions::from(const Config& config) {
     options.output_activation = config.text("model.output_activation");
     options.patch = config.integer("model.patch");
     for (std::size_t i = 0; i < config.size("model.layers"); ++i) {
-        options.layers.push_back({config.integer(layer_key(i, "filters")), config.integer(layer_key(i, "kernel")),
-                                  config.boolean(layer_key(i, "return_sequences")),
-                                  config.number(layer_key(i, "forget_bias"))});
+        options.layers.push_back(LayerOptions::from(config, i));
     }
     check_layers(options, config);
     check_guides(options, config);
     check_activation(options, config);
     return options;
+}
+
+std::string ModelOptions::tie() const {
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+        if (const std::string tie = layers[i].tie(); !tie.empty()) return layer_key(i, tie);
+    }
+    return "";
 }
 
 std::vector<std::string> ModelOptions::guides() const {

@@ -1,21 +1,13 @@
 // The shape of a network, read from the configuration and checked. Free of LibTorch, so that mistakes show at once.
 #pragma once
 
-#include "src/config.h"
+#include "src/layer_options.h"
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace nowcell {
-
-/// One recurrent layer of the stack.
-struct LayerOptions {
-    std::int64_t filters = 16;
-    std::int64_t kernel = 3;
-    bool return_sequences = true;
-    double forget_bias = 1.0;
-};
 
 /// The whole network but for the data's channels.
 struct ModelOptions {
@@ -30,6 +22,9 @@ struct ModelOptions {
     std::vector<LayerOptions> layers;
 
     bool corrects() const { return residual_on != "none"; }
+
+    /// The first option that ties the network to a frame size, as a user would find it; empty: none does.
+    std::string tie() const;
 
     /// The baselines whose frame of each lead time the decoder sees, the corrected one first.
     std::vector<std::string> guides() const;

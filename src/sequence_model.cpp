@@ -25,12 +25,11 @@ torch::Tensor raised(const torch::Tensor& frames, const torch::Tensor& level) {
 // Taught with the true previous frame at every step; in prediction its own forecast takes that place.
 class NextFrame final : public SequenceModel {
  public:
-    NextFrame(std::int64_t channels, const ModelOptions& options)
-        : SequenceModel(channels, options),
+    NextFrame(std::int64_t channels, const ModelOptions& options, const std::optional<FrameSize>& frame)
+        : SequenceModel(channels, options, frame),
           last_only_(!options.layers.back().return_sequences),
-          stack_(register_module("stack", std::make_shared<Stack>(folded_channels(), options.layers))),
-          head_(register_module(
-              "head", std::make_shared<Head>(stack_->output_channels(), folded_channels(), options, false))) {}
+          stack_(register_module("stack", make_stack(1))),
+          head_(register_module("head", make_head(*stack_))) {}
 
     torch::Tensor forecast(const torch::Tensor& input, const torch::Tensor&, std::int64_t horizon) override {
         check_frames(input, "input", channels());
@@ -63,7 +62,7 @@ class NextFrame final : public SequenceModel {
 
  private:
     torch::Tensor step(const torch::Tensor& frames, std::vector<State>& states, HeadHistory& history) {
-        return head_->forward(stack_->forward(frames, states), history);
+        return head_->forward(stack_->forward(frames, states), size_of(frames), history);
     }
 
     bool last_only_;
@@ -75,15 +74,12 @@ class NextFrame final : public SequenceModel {
 // own previous forecast where there are none.
 class EncoderForecaster final : public SequenceModel {
  public:
-    EncoderForecaster(std::int64_t channels, const ModelOptions& options)
-        : SequenceModel(channels, options),
+    EncoderForecaster(std::int64_t channels, const ModelOptions& options, const std::optional<FrameSize>& frame)
+        : SequenceModel(channels, options, frame),
           guides_(static_cast<std::int64_t>(options.guides().size())),
-          encoder_(register_module("encoder", std::make_shared<Stack>(folded_channels(), options.layers))),
-          decoder_(register_module(
-              "decoder",
-              std::make_shared<Stack>(folded_channels() * std::max<std::int64_t>(1, guides_), options.layers))),
-          head_(register_module("head", std::make_shared<Head>(decoder_->output_channels(), folded_channels(), options,
-                                                               options.corrects()))) {}
+          encoder_(register_module("encoder", make_stack(1))),
+          decoder_(register_module("decoder", make_stack(std::max<std::int64_t>(1, guides_)))),
+          head_(register_module("head", make_head(*decoder_))) {}
 
     torch::Tensor forecast(const torch::Tensor& input, const torch::Tensor& guides, std::int64_t horizon) override {
         check_frames(input, "input", channels());
@@ -105,7 +101,7 @@ class EncoderForecaster final : public SequenceModel {
         HeadHistory history;
         std::vector<torch::Tensor> frames;
         while (static_cast<std::int64_t>(frames.size()) < horizon) {
-            frame = head_->forward(decoder_->forward(frame, states), history);
+            frame = head_->forward(decoder_->forward(frame, states), size_of(frame), history);
             frames.push_back(frame);
         }
         return at::cat(frames, 1);
@@ -119,8 +115,8 @@ class EncoderForecaster final : public SequenceModel {
         TORCH_CHECK_VALUE(guides.size(1) == horizon, "guides have ", guides.size(1), " lead times, expected ", horizon);
         const torch::Tensor levels = level.defined() ? level.repeat({1, 1, guides_, 1, 1}) : level;
         HeadHistory history;
-        const torch::Tensor hidden = decoder_->forward(fold(lowered(guides, levels)), states);
-        const torch::Tensor frames = unfold(head_->forward(hidden, history));
+        const torch::Tensor seen = fold(lowered(guides, levels));
+        const torch::Tensor frames = unfold(head_->forward(decoder_->forward(seen, states), size_of(seen), history));
         return options().corrects() ? frames + guides.narrow(2, 0, channels()) : raised(frames, level);
     }
 
@@ -132,8 +128,22 @@ class EncoderForecaster final : public SequenceModel {
 
 }  // namespace
 
-SequenceModel::SequenceModel(std::int64_t channels, ModelOptions options)
-    : channels_(channels), options_(std::move(options)) {}
+SequenceModel::SequenceModel(std::int64_t channels, ModelOptions options, const std::optional<FrameSize>& frame)
+    : channels_(channels), options_(std::move(options)) {
+    const std::string tie = options_.tie();
+    TORCH_CHECK_VALUE(tie.empty() || frame, tie, " ties the network to a frame size, but none was given");
+    if (!tie.empty()) frame_ = frame;
+}
+
+std::shared_ptr<Stack> SequenceModel::make_stack(std::int64_t frames_seen) const {
+    std::optional<FrameSize> folded = frame_;
+    if (folded) folded = FrameSize{frame_->height / options_.patch, frame_->width / options_.patch};
+    return std::make_shared<Stack>(folded_channels() * frames_seen, options_.layers, folded);
+}
+
+std::shared_ptr<Head> SequenceModel::make_head(const Stack& stack) const {
+    return std::make_shared<Head>(stack.output_channels(), folded_channels(), options_, options_.corrects());
+}
 
 std::int64_t SequenceModel::parameter_count() const {
     std::int64_t count = 0;
@@ -152,13 +162,14 @@ torch::Tensor SequenceModel::unfold(const torch::Tensor& frames) const {
 void SequenceModel::check_frames(const torch::Tensor& frames, const char* what, std::int64_t channels) const {
     TORCH_CHECK_VALUE(frames.dim() == 5, what, " must be (B,T,C,H,W), got ", frames.dim(), " dimensions");
     TORCH_CHECK_VALUE(frames.size(2) == channels, what, " has ", frames.size(2), " channels, expected ", channels);
-    TORCH_CHECK_VALUE(frames.size(3) % options_.patch == 0 && frames.size(4) % options_.patch == 0, what, " frames of ",
-                      frames.size(3), "x", frames.size(4), " are no multiple of model.patch = ", options_.patch);
+    const std::optional<Problem> problem = misfit(size_of(frames));
+    TORCH_CHECK_VALUE(!problem, what, ": ", problem->what);
 }
 
-std::shared_ptr<SequenceModel> make_sequence_model(std::int64_t channels, const ModelOptions& options) {
-    if (options.strategy == "next-frame") return std::make_shared<NextFrame>(channels, options);
-    return std::make_shared<EncoderForecaster>(channels, options);
+std::shared_ptr<SequenceModel> make_sequence_model(std::int64_t channels, const ModelOptions& options,
+                                                   const std::optional<FrameSize>& frame) {
+    if (options.strategy == "next-frame") return std::make_shared<NextFrame>(channels, options, frame);
+    return std::make_shared<EncoderForecaster>(channels, options, frame);
 }
 
 }  // namespace nowcell

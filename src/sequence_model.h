@@ -5,6 +5,7 @@
 #include "src/stack.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace nowcell {
@@ -18,19 +19,25 @@ struct Supervised {
 /// A stack of recurrent layers with a head, and a strategy for using it.
 class SequenceModel : public torch::nn::Module {
  public:
-    SequenceModel(std::int64_t channels, ModelOptions options);
+    /// frame: of the data; kept where the options tie the network to it.
+    SequenceModel(std::int64_t channels, ModelOptions options, const std::optional<FrameSize>& frame);
 
     /// Closed loop: no frame after the input is seen.
     /// input: (B,T_in,C,H,W), T_in >= 1. guides: (B,horizon,G C,H,W), the frames of the options().guides() baselines
-    /// one behind the other along the channels; undefined when there are none. Returns (B,horizon,C,H,W). H and W must
-    /// be multiples of options().patch. Throws c10::ValueError on shapes that do not fit.
+    /// one behind the other along the channels; undefined when there are none. Returns (B,horizon,C,H,W).
+    /// Throws c10::ValueError on shapes that do not fit, see misfit().
     virtual torch::Tensor forecast(const torch::Tensor& input, const torch::Tensor& guides, std::int64_t horizon) = 0;
 
     /// What training compares; target: (B,T_out,C,H,W), the frames after the input.
     virtual Supervised supervised(const torch::Tensor& input, const torch::Tensor& target,
                                   const torch::Tensor& guides) = 0;
 
+    /// Why the network cannot read frames of that size; nothing when it can.
+    std::optional<Problem> misfit(const FrameSize& frame) const { return nowcell::misfit(options_, frame, frame_); }
+
     const ModelOptions& options() const { return options_; }
+    /// The only frame size that the network reads; nothing: any that fits.
+    const std::optional<FrameSize>& frame() const { return frame_; }
     std::int64_t channels() const { return channels_; }
     std::int64_t parameter_count() const;
 
@@ -39,14 +46,22 @@ class SequenceModel : public torch::nn::Module {
     torch::Tensor unfold(const torch::Tensor& frames) const;  ///< the inverse
     void check_frames(const torch::Tensor& frames, const char* what, std::int64_t channels) const;
 
-    std::int64_t folded_channels() const { return channels_ * options_.patch * options_.patch; }
+    /// frames_seen: frames that it reads per step, along the channels.
+    std::shared_ptr<Stack> make_stack(std::int64_t frames_seen) const;
+    std::shared_ptr<Head> make_head(const Stack& stack) const;
 
  private:
+    std::int64_t folded_channels() const { return channels_ * options_.patch * options_.patch; }
+
     std::int64_t channels_;
     ModelOptions options_;
+    std::optional<FrameSize> frame_;
 };
 
-/// Builds the network that the options describe. channels: C of the data.
-std::shared_ptr<SequenceModel> make_sequence_model(std::int64_t channels, const ModelOptions& options);
+/// Builds the network that the options describe. channels: C of the data; frame: its size, which a network with an
+/// options.tie() is built for; any other reads every size that fits. Throws c10::ValueError when it is needed and
+/// absent.
+std::shared_ptr<SequenceModel> make_sequence_model(std::int64_t channels, const ModelOptions& options,
+                                                   const std::optional<FrameSize>& frame = {});
 
 }  // namespace nowcell

@@ -4,17 +4,13 @@
 
 namespace nowcell {
 
-Stack::Stack(std::int64_t input_channels, const std::vector<LayerOptions>& layers)
+Stack::Stack(std::int64_t input_channels, const std::vector<LayerOptions>& layers, std::optional<FrameSize> frame)
     : last_only_(!layers.back().return_sequences) {
-    for (const LayerOptions& layer : layers) {
-        ConvLstmOptions options;
-        options.input_channels = input_channels;
-        options.filters = layer.filters;
-        options.kernel = {layer.kernel};
-        options.forget_bias = layer.forget_bias;
-        auto cell = std::make_shared<ConvLstm>(options);
-        layers_.push_back(register_module("layer" + std::to_string(layers_.size()), cell));
-        input_channels = layer.filters;
+    for (const LayerOptions& options : layers) {
+        layers_.push_back(
+            register_module("layer" + std::to_string(layers_.size()), make_layer(options, input_channels, frame)));
+        input_channels = options.filters;
+        if (frame) frame = hidden_size(options, *frame);
     }
 }
 

@@ -1,5 +1,7 @@
 #include "src/verbs.h"
 
+#include "src/layer_options.h"
+
 namespace nowcell {
 
 std::vector<Verb> src_verbs() {
@@ -9,6 +11,11 @@ std::vector<Verb> src_verbs() {
          .handler = "nowcell_doctor",
          .flags = {report_flag(), json_flag(), force_flag(), device_flag(), threads_flag()},
          .examples = {"nowcell doctor", "nowcell doctor --json -"}},
+        {.name = "bench memory",
+         .summary = "Measure what a training step of a layer keeps in memory, and its speed, beside plain autograd.",
+         .handler = "nowcell_bench_memory",
+         .flags = {report_flag(), json_flag(), force_flag(), threads_flag()},
+         .examples = {"nowcell bench memory", "nowcell bench memory --json -"}},
         {.name = "config show",
          .summary = "Print the resolved configuration: every key with its value and where it came from.",
          .handler = "",
@@ -30,7 +37,7 @@ std::vector<Verb> src_verbs() {
 }
 
 std::vector<Key> model_keys() {
-    return {
+    std::vector<Key> keys = {
         {.name = "model.strategy",
          .type = KeyType::text,
          .fallback = "\"encoder-forecaster\"",
@@ -74,34 +81,9 @@ std::vector<Key> model_keys() {
          .help = "fold patch x patch pixels into channels before the first layer and back after the head",
          .min = 1,
          .max = 64},
-        {.name = "model.layers[].cell",
-         .type = KeyType::text,
-         .fallback = "\"convlstm\"",
-         .help = "kind of recurrent layer",
-         .choices = {"convlstm"}},
-        {.name = "model.layers[].filters",
-         .type = KeyType::integer,
-         .fallback = "16",
-         .help = "hidden channels F",
-         .min = 1,
-         .max = 4096,
-         .aliases = {"model.layers[].hidden", "model.layers[].channels", "model.layers[].units"}},
-        {.name = "model.layers[].kernel",
-         .type = KeyType::integer,
-         .fallback = "3",
-         .help = "kernel side K, px",
-         .min = 1,
-         .max = 31,
-         .aliases = {"model.layers[].kernel_size"}},
-        {.name = "model.layers[].return_sequences",
-         .type = KeyType::boolean,
-         .fallback = "true",
-         .help = "hand every hidden state on; false on the last layer of a next-frame network: only the last one"},
-        {.name = "model.layers[].forget_bias",
-         .type = KeyType::number,
-         .fallback = "1.0",
-         .help = "initial bias of the forget gate"},
     };
+    for (Key& key : layer_keys()) keys.push_back(std::move(key));
+    return keys;
 }
 
 }  // namespace nowcell

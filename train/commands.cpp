@@ -26,7 +26,7 @@ Forecaster prepare_forecaster(const Config& config, const FrameSource& source, c
     if (data.period > 0) baselines.decay = fit_decay(source, training, data.window, data.period);
     TrainedOn trained_on{info.channels, info.height, info.width,   info.units,
                          info.step_s,   info.path,   info.dataset, info.fingerprint};
-    auto network = make_sequence_model(info.channels, ModelOptions::from(config));
+    auto network = make_sequence_model(info.channels, ModelOptions::from(config), trained_on.frame());
     Forecaster forecaster(config, std::move(network), normalizer, std::move(baselines), std::move(trained_on), device);
     forecaster.check_source(info);
     return forecaster;

@@ -29,7 +29,8 @@ Trainer::Trainer(const FrameSource& source, std::vector<Window> training, std::v
       window_(forecaster.data().window),
       loader_(source, window_, std::move(training), options_.batch, /*shuffle=*/true, options_.seed),
       validation_{source, window_, std::move(validation), forecaster.config().integer("eval.batch"), /*images=*/false},
-      learner_(make_sequence_model(forecaster.trained_on().channels, forecaster.network().options())),
+      learner_(make_sequence_model(forecaster.trained_on().channels, forecaster.network().options(),
+                                   forecaster.network().frame())),
       log_(run.file("metrics.csv"), run.file("loss.png"), source.info().units,
            options_.loss == "mae" ? forecaster.normalizer().scale() : std::nan("")),
       steps_per_epoch_(loader_.batches()) {

@@ -342,6 +342,59 @@ TEST_CASE("doctor finds that the program computes what Keras computes") {
     CHECK(report.at("findings").size() >= 6);
 }
 
+TEST_CASE("a training step keeps no more than it says") {
+    const Outcome outcome = run_nowcell({"bench", "memory", "--json", "-"});
+    REQUIRE(outcome.code == 0);
+    const auto report = nlohmann::json::parse(outcome.out);
+    CHECK(report.at("schema") == "nowcell.bench_memory/1");
+    REQUIRE(report.at("rows").size() == 6);
+    for (const auto& row : report.at("rows")) {
+        INFO(row);
+        const std::string memory = row.at("memory");
+        CHECK(row.at("floats_per_unit_step") <= (memory == "store" ? 8.5 : memory == "recompute" ? 4.5 : 14.0));
+        CHECK(row.at("floats_per_unit_step") >= 2.9);  // h and its gradient, and that of x, cannot be spared
+        CHECK(row.at("grad_rel_error") <= 1e-4);
+    }
+}
+
+TEST_CASE("layers with options go from the configuration to a forecast") {
+    const Workshop shop;
+    const auto run = [&](std::vector<std::string> words) {
+        const std::string command = words[0];
+        const Outcome outcome = run_nowcell(std::move(words), shop.folder.path());
+        INFO(command << "\n" << outcome.err);
+        REQUIRE(outcome.code == 0);
+        return outcome;
+    };
+    std::ofstream(shop.folder.path("layers.toml"))
+        << kConfig << "kernel = [3, 4]\nstride = 2\ngate_norm = \"frame\"\ndropout = 0.2\n"
+        << "[[model.layers]]\ncell = \"conv_gru\"\nfilters = 2\n";
+    run({"train", "-c", "layers.toml", "-o", "tied", "--threads", "1", "--set", "model.layers[1].reset=before"});
+    CHECK(holds(text_of(shop.folder.path("tied/config.toml")), "kernel = [3, 4]"));
+    run({"predict", "-m", "tied", "-i", "d.h5", "-o", "p", "--no-pictures"});
+    const Outcome once = run({"evaluate", "-m", "tied", "-i", "d.h5"});
+    CHECK(run({"evaluate", "-m", "tied", "-i", "d.h5"}).out == once.out);
+    // A checkpoint's own configuration trains again.
+    run({"train", "-c", "tied/config.toml", "-o", "again", "--threads", "1"});
+
+    write_frames(shop.folder.path("wide.h5"), at::rand({20, 6, 12, 16}));
+    check_failure(shop.folder, {"predict", "-m", "tied", "-i", "wide.h5", "-o", "q"}, 3,
+                  {"frames of 12x16", "model.layers[0].gate_norm = \"frame\"", "expected 12x12", "wide.h5", "hint: "});
+    check_failure(shop.folder, {"evaluate", "-m", "tied", "-i", "wide.h5"}, 3, {"frames of 12x16", "expected 12x12"});
+    run({"evaluate", "-m", "run", "-i", "wide.h5"});
+
+    const auto train = [](const std::string& assignment) {
+        return std::vector<std::string>{"train", "-c", "c.toml", "-o", "new", "--set", "model.layers[0]." + assignment};
+    };
+    std::vector<std::string> words = train("kernel=13");
+    words.insert(words.end(), {"--set", "model.layers[0].padding=valid"});
+    check_failure(shop.folder, words, 3,
+                  {"frames of 12x12 are too small", "model.layers[0].padding", "expected at least 13x13", "d.h5"});
+    check_failure(shop.folder, train("reset=before"), 2, {"an option of cell \"conv_gru\"", "reset=before"});
+    check_failure(shop.folder, train("activation=than"), 2, {"did you mean 'tanh'?"});
+    check_failure(shop.folder, train("peepholes=pixel"), 2, {"did you mean 'model.layers[].peephole'?"});
+}
+
 TEST_CASE("config show prints what train would use") {
     const TemporaryFolder folder;
     std::ofstream(folder.path("c.toml")) << kConfig;

@@ -9,7 +9,7 @@
 
 int main() {
     nowcell::ModelOptions options;
-    options.layers = {{4, 3, true, 1.0}};
+    options.layers = {{.filters = 4}};
     auto model = nowcell::make_sequence_model(1, options);
     const auto digits = nowcell::make_bouncing_digits({32, 6, 2, 1, 7}).to(at::kFloat).div(255.0).unsqueeze(2);
     const auto forecast = model->forecast(digits, {}, 3);

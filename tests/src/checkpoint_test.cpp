@@ -23,7 +23,7 @@ namespace {
 
 nowcell::ModelOptions small_model() {
     nowcell::ModelOptions options;
-    options.layers = {{4, 3, true, 1.0}, {3, 3, true, 1.0}};
+    options.layers = {{.filters = 4}, {.filters = 3}};
     return options;
 }
 

@@ -92,7 +92,7 @@ TEST_CASE("every key survives printing and parsing") {
     const std::string text = config.toml();
     const Config again = Config::parse(text, "again.toml");
     CHECK(again.toml() == text);
-    CHECK(again.integer("model.layers[0].kernel") == 5);
+    CHECK(again.per_axis("model.layers[0].kernel") == std::vector<std::int64_t>{5});
     CHECK(again.integer("model.layers[1].filters") == 4);
     CHECK(again.text("data.dataset") == "we \"quote\" \\ this");
     CHECK(holds(config.toml(true), "filters = 4  # exp.toml:"));

@@ -14,7 +14,7 @@ ModelOptions options(const std::string& strategy, const std::string& head = "con
     made.strategy = strategy;
     made.head = head;
     made.patch = patch;
-    made.layers = {{4, 3, true, 1.0}, {3, 3, true, 1.0}};
+    made.layers = {{.filters = 4}, {.filters = 3}};
     return made;
 }
 

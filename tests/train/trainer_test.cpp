@@ -49,7 +49,7 @@ class SmallRun {
         const DataOptions data = DataOptions::from(config_);
         BaselineOptions baselines{0, 0.0, training_mean(*source_, data.split)};
         TrainedOn on{1, 16, 16, "1", 0.0, data.source.path, source_->info().dataset, source_->info().fingerprint};
-        Forecaster forecaster(config_, make_sequence_model(1, ModelOptions::from(config_)),
+        Forecaster forecaster(config_, make_sequence_model(1, ModelOptions::from(config_), on.frame()),
                               Normalizer::fit("minmax", *source_, data.split), baselines, on, torch::kCPU);
         Trainer trainer(*source_, windows(Part::train), windows(Part::validation), forecaster, *run_);
         return trainer.run();
@@ -195,4 +195,90 @@ TEST_CASE("a forecaster refuses data that it was not built for") {
     CHECK_NOTHROW(forecaster.check_source(info));
     // Another frame size than in training is fine: the network is a convolution.
     CHECK(forecaster.forecast(at::rand({1, 4, 1, 32, 24}), 7).sizes() == std::vector<std::int64_t>({1, 7, 1, 32, 24}));
+}
+
+TEST_CASE("networks of all kinds of layers are trained, saved and loaded") {
+    const std::vector<std::vector<std::string>> kinds = {
+        {"model.layers[0].stride=2", "model.layers[0].peephole=pixel", "model.layers[0].gate_norm=frame"},
+        {"model.layers[0].cell=conv_gru", "model.layers[0].kernel=[2,4]", "model.layers[0].padding=valid",
+         "model.layers[0].reset=before", "model.layers[0].update=replace", "model.patch=2"},
+        {"model.layers[0].dropout=0.2", "model.layers[0].recurrent_dropout=0.2", "model.layers[0].zoneout=0.1",
+         "model.layers[0].zoneout_cell=0.1", "model.layers[0].memory=recompute", "model.layers[1].cell=conv_gru",
+         "model.layers[1].filters=3", "model.layers[1].bias=false", "model.layers[1].activation=relu"},
+    };
+    for (std::vector<std::string> overrides : kinds) {
+        INFO(overrides.front());
+        overrides.push_back("train.epochs=8");
+        SmallRun small(overrides);
+        const TrainResult result = small.train();
+        CHECK(result.best_mae < validation_column(small.metrics())[0]);
+        // Rebuilt from the checkpoint, it is the network that was validated.
+        const ScoreTable again = small.score(small.run().path(), Part::validation);
+        CHECK(again.of("model").value(Metric::mae, 0) == Catch::Approx(result.best_mae).epsilon(1e-6));
+        const Forecaster forecaster = Forecaster::load(small.run().path(), torch::kCPU);
+        const torch::Tensor past = at::rand({1, 4, 1, 16, 16});
+        CHECK(at::equal(forecaster.forecast(past, 5), forecaster.forecast(past, 5)));
+    }
+}
+
+TEST_CASE("dropout acts in training and nowhere else") {
+    SmallRun plain;
+    plain.train();
+    SmallRun dropping({"model.layers[0].dropout=0.5"});
+    dropping.train();
+    const std::vector<double> without = validation_column(plain.metrics());
+    const std::vector<double> with = validation_column(dropping.metrics());
+    CHECK(with[0] == without[0]);  // the same untrained weights
+    CHECK(with[1] != without[1]);
+}
+
+TEST_CASE("a network that is tied to a frame size says so when it sees another") {
+    SmallRun small({"train.epochs=1", "model.layers[0].gate_norm=frame"});
+    small.train();
+    const Forecaster forecaster = Forecaster::load(small.run().path(), torch::kCPU);
+    SourceInfo info;
+    info.path = "large.h5";
+    info.channels = 1;
+    info.height = info.width = 16;
+    CHECK_NOTHROW(forecaster.check_source(info));
+    info.width = 24;
+    try {
+        forecaster.check_source(info);
+        FAIL("accepted frames of another size");
+    } catch (const Error& error) {
+        CHECK(error.code() == ExitCode::data);
+        const std::string block = error.block("nowcell");
+        INFO(block);
+        CHECK(block.find("frames of 16x24: model.layers[0].gate_norm = \"frame\" ties the network to the size it was "
+                         "trained on, expected 16x16") != std::string::npos);
+        CHECK(block.find("at large.h5") != std::string::npos);
+        CHECK(block.find("gate_norm = \"channels\"") != std::string::npos);
+    }
+}
+
+TEST_CASE("a checkpoint from before layers had options is read as it was meant") {
+    SmallRun small({"train.epochs=1"});
+    small.train();
+    const Forecaster now = Forecaster::load(small.run().path(), torch::kCPU);
+    Checkpoint old = Checkpoint::load(small.run().checkpoint("best"));
+    std::istringstream in(old.sections.at("config"));
+    std::string config;
+    for (std::string line; std::getline(in, line);) {
+        if (line.rfind("cell = ", 0) == 0) line = "cell = \"convlstm\"";
+        const std::string name = line.substr(0, line.find(" = "));
+        const auto added = {"stride", "dilation", "padding",   "activation",   "recurrent_activation",
+                            "bias",   "peephole", "gate_norm", "gate_norm_on", "reset",
+                            "update", "dropout",  "zoneout",   "zoneout_cell", "recurrent_dropout",
+                            "memory"};
+        const bool is_new = config.find("[[model.layers]]") != std::string::npos &&
+                            config.find("[loss]") == std::string::npos &&
+                            std::find(added.begin(), added.end(), name) != added.end();
+        if (!is_new) config += line + "\n";
+    }
+    REQUIRE(config.size() < old.sections.at("config").size());
+    old.sections["config"] = config;
+    const std::string path = small.run().file("old.safetensors");
+    old.save(path);
+    const torch::Tensor past = at::rand({1, 4, 1, 16, 16});
+    CHECK(at::equal(Forecaster::load(path, torch::kCPU).forecast(past, 3), now.forecast(past, 3)));
 }
