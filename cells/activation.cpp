@@ -1,8 +1,8 @@
 #include "cells/activation.h"
 
-#include <ATen/ATen.h>
+#include "cells/choice.h"
 
-#include <algorithm>
+#include <ATen/ATen.h>
 
 namespace nowcell {
 namespace {
@@ -27,10 +27,7 @@ const std::vector<std::string>& activation_names() {
 }
 
 Activation activation_from(const std::string& name) {
-    const std::vector<std::string>& names = activation_names();
-    const auto found = std::find(names.begin(), names.end(), name);
-    TORCH_CHECK_VALUE(found != names.end(), "activation: got \"", name, "\", expected one of ", names);
-    return static_cast<Activation>(found - names.begin());
+    return choice<Activation>("activation", name, activation_names());
 }
 
 const std::string& name_of(Activation activation) { return activation_names()[static_cast<std::size_t>(activation)]; }

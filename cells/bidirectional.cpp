@@ -1,5 +1,7 @@
 #include "cells/bidirectional.h"
 
+#include "cells/choice.h"
+
 #include <ATen/ATen.h>
 
 namespace nowcell {
@@ -17,13 +19,7 @@ torch::Tensor merged(Merge merge, const torch::Tensor& a, const torch::Tensor& b
 
 }  // namespace
 
-Merge merge_from(const std::string& name) {
-    if (name == "concat") return Merge::concat;
-    if (name == "sum") return Merge::sum;
-    if (name == "mean") return Merge::mean;
-    TORCH_CHECK_VALUE(name == "mul", "merge: got \"", name, "\", expected concat, sum, mean or mul");
-    return Merge::mul;
-}
+Merge merge_from(const std::string& name) { return choice<Merge>("merge", name, {"concat", "sum", "mean", "mul"}); }
 
 Bidirectional::Bidirectional(std::shared_ptr<RecurrentLayer> forward, std::shared_ptr<RecurrentLayer> backward,
                              Merge merge)

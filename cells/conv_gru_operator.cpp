@@ -1,6 +1,7 @@
 #include "cells/conv_gru_operator.h"
 
 #include "cells/check.h"
+#include "cells/choice.h"
 #include "cells/rules.h"
 #include "cells/sequence_function.h"
 
@@ -152,15 +153,9 @@ TORCH_LIBRARY_IMPL(nowcell, CompositeImplicitAutograd, library) { library.impl("
 
 }  // namespace
 
-Reset reset_from(const std::string& name) {
-    TORCH_CHECK_VALUE(name == "before" || name == "after", "reset: got \"", name, "\", expected before or after");
-    return name == "before" ? Reset::before : Reset::after;
-}
+Reset reset_from(const std::string& name) { return choice<Reset>("reset", name, {"before", "after"}); }
 
-Update update_from(const std::string& name) {
-    TORCH_CHECK_VALUE(name == "keep" || name == "replace", "update: got \"", name, "\", expected keep or replace");
-    return name == "keep" ? Update::keep : Update::replace;
-}
+Update update_from(const std::string& name) { return choice<Update>("update", name, {"keep", "replace"}); }
 
 std::vector<torch::Tensor> ConvGruArguments::tensors() const {
     return {x,

@@ -1,33 +1,21 @@
 #include "cells/conv_lstm.h"
 
+#include "cells/choice.h"
 #include "cells/conv_lstm_operator.h"
 #include "cells/initializers.h"
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
-
 namespace nowcell {
-namespace {
-
-template <class Enum>
-Enum named(const char* what, const std::string& name, const std::vector<std::string>& names) {
-    const auto found = std::find(names.begin(), names.end(), name);
-    TORCH_CHECK_VALUE(found != names.end(), what, ": got \"", name, "\", expected one of ", names);
-    return static_cast<Enum>(found - names.begin());
-}
-
-}  // namespace
-
 Peephole peephole_from(const std::string& name) {
-    return named<Peephole>("peephole", name, {"none", "channel", "pixel"});
+    return choice<Peephole>("peephole", name, {"none", "channel", "pixel"});
 }
 
 GateNorm gate_norm_from(const std::string& name) {
-    return named<GateNorm>("norm", name, {"none", "channels", "frame"});
+    return choice<GateNorm>("norm", name, {"none", "channels", "frame"});
 }
 
-NormOn norm_on_from(const std::string& name) { return named<NormOn>("norm_on", name, {"parts", "sum"}); }
+NormOn norm_on_from(const std::string& name) { return choice<NormOn>("norm_on", name, {"parts", "sum"}); }
 
 ConvLstm::ConvLstm(const ConvLstmOptions& options) : RecurrentLayer("ConvLstm", options, 4), options_(options) {
     static_cast<RecurrentOptions&>(options_) = common();

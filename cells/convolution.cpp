@@ -1,5 +1,7 @@
 #include "cells/convolution.h"
 
+#include "cells/choice.h"
+
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -56,10 +58,7 @@ torch::Tensor cropped(torch::Tensor padded, const torch::Tensor& like, const Siz
 
 }  // namespace
 
-Padding padding_from(const std::string& name) {
-    TORCH_CHECK_VALUE(name == "same" || name == "valid", "padding: got \"", name, "\", expected same or valid");
-    return name == "same" ? Padding::same : Padding::valid;
-}
+Padding padding_from(const std::string& name) { return choice<Padding>("padding", name, {"valid", "same"}); }
 
 const char* name_of(Padding padding) { return padding == Padding::same ? "same" : "valid"; }
 

@@ -1,23 +1,14 @@
 #include "cells/memory.h"
 
-#include <c10/util/Exception.h>
+#include "cells/choice.h"
 
 namespace nowcell {
 
-Memory memory_from(const std::string& name) {
-    TORCH_CHECK_VALUE(name == "store" || name == "recompute", "memory: got \"", name,
-                      "\", expected store or recompute");
-    return name == "store" ? Memory::store : Memory::recompute;
-}
+Memory memory_from(const std::string& name) { return choice<Memory>("memory", name, {"store", "recompute"}); }
 
 const char* name_of(Memory memory) { return memory == Memory::store ? "store" : "recompute"; }
 
-Saved saved_from(std::string_view name) {
-    for (const Saved saved : {Saved::none, Saved::states, Saved::gates}) {
-        if (name == name_of(saved)) return saved;
-    }
-    TORCH_CHECK_VALUE(false, "saved: got \"", name, "\", expected none, states or gates");
-}
+Saved saved_from(std::string_view name) { return choice<Saved>("saved", name, {"none", "states", "gates"}); }
 
 const char* name_of(Saved saved) {
     constexpr const char* kNames[] = {"none", "states", "gates"};

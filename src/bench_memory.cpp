@@ -21,7 +21,7 @@ namespace {
 constexpr std::int64_t kBatch = 1;
 constexpr std::int64_t kChannels = 64;
 constexpr std::int64_t kSide = 32;
-const std::vector<std::int64_t> kSteps = {5, 10, 20, 30, 40};
+const std::vector<std::int64_t> kSteps = {5, 10, 20, 40};
 constexpr std::int64_t kTimedSteps = 10;
 constexpr int kRounds = 5;
 
