@@ -48,7 +48,7 @@ void TensorCheck::convolution(const Convolution& how, at::IntArrayRef kernel) co
 void TensorCheck::weights(const torch::Tensor& input, const torch::Tensor& hidden, std::int64_t gates,
                           const Convolution& how) {
     const std::int64_t rank = x_.dim() - 3;
-    for (const auto& [name, weight] : {std::pair("input", input), std::pair("hidden", hidden)}) {
+    for (const auto& [name, weight] : {std::pair("input weight", input), std::pair("hidden weight", hidden)}) {
         TORCH_CHECK_VALUE(
             weight.defined() && weight.dim() == rank + 2 && weight.numel() > 0 && weight.size(0) % gates == 0, cell_,
             ": ", name, " weight is ", weight.defined() ? weight.sizes() : at::IntArrayRef(), ", expected (", gates,

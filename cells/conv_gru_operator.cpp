@@ -55,6 +55,9 @@ std::vector<torch::Tensor> backward_operator(const OptionalTensors& tensors, at:
                                              const c10::List<bool>& wanted) {
     const CellRules rules = rules_from(stride, dilation, padding, activation, recurrent_activation);
     const ConvGruArguments arguments = arguments_from(tensors, rules, reset, update);
+    TORCH_CHECK_VALUE(results.size() == 3 && gradients.size() == 2 && wanted.size() == kConvGruGradients,
+                      "ConvGru: backward got ", results.size(), " results, ", gradients.size(), " gradients and ",
+                      wanted.size(), " wanted, expected 3, 2 and ", kConvGruGradients);
     const std::vector<torch::Tensor> d = plain(gradients);
     return or_empty(conv_gru_backward(arguments, {results[0], results[1], results[2]}, d[0], d[1], wanted.vec()),
                     arguments.x);

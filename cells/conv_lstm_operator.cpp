@@ -45,6 +45,9 @@ std::vector<torch::Tensor> backward_operator(const OptionalTensors& tensors, at:
                                              const c10::List<bool>& wanted) {
     const CellRules rules = rules_from(stride, dilation, padding, activation, recurrent_activation);
     const ConvLstmArguments arguments = ConvLstmArguments::from(plain(tensors), rules);
+    TORCH_CHECK_VALUE(results.size() == 5 && gradients.size() == 3 && wanted.size() == kConvLstmGradients,
+                      "ConvLstm: backward got ", results.size(), " results, ", gradients.size(), " gradients and ",
+                      wanted.size(), " wanted, expected 5, 3 and ", kConvLstmGradients);
     const std::vector<torch::Tensor> d = plain(gradients);
     return or_empty(conv_lstm_backward(arguments, {results[0], {results[1], results[2]}, results[3], results[4]}, d[0],
                                        {d[1], d[2]}, wanted.vec()),

@@ -483,6 +483,14 @@ class Errors(Case):
         with self.raises(ValueError, "smaller than the kernel"):
             wave_layer(padding="valid")(x[:, :, :2])
 
+    def test_backward_operator(self):
+        tensors = [torch.randn(1, 2, 1, 4, 4), None, None, torch.randn(8, 1, 3, 3), torch.randn(8, 2, 3, 3), *[None] * 10]
+        rules = [], [], "same", "tanh", "sigmoid"
+        with self.assertRaisesRegex(ValueError, "0 results, 3 gradients and 11 wanted, expected 5"):
+            torch.ops.nowcell.conv_lstm_backward(tensors, [], [None] * 3, *rules, [True] * 11)
+        with self.assertRaisesRegex(ValueError, "2 tensors, expected 15"):
+            torch.ops.nowcell.conv_lstm_forward(tensors[:2], *rules, "none")
+
     def test_no_library(self):
         with mock.patch.dict(os.environ, NOWCELL_CELLS="/nowhere/cells.so"):
             with self.raises(ImportError, "looked at: /nowhere/cells.so", "cmake --preset release", "NOWCELL_CELLS"):
