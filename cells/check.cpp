@@ -51,7 +51,7 @@ void TensorCheck::weights(const torch::Tensor& input, const torch::Tensor& hidde
     for (const auto& [name, weight] : {std::pair("input weight", input), std::pair("hidden weight", hidden)}) {
         TORCH_CHECK_VALUE(
             weight.defined() && weight.dim() == rank + 2 && weight.numel() > 0 && weight.size(0) % gates == 0, cell_,
-            ": ", name, " weight is ", weight.defined() ? weight.sizes() : at::IntArrayRef(), ", expected (", gates,
+            ": ", name, " is ", weight.defined() ? weight.sizes() : at::IntArrayRef(), ", expected (", gates,
             "F,channels,kernel...) with ", rank, " kernel axes, as x is ", x_.sizes());
         like_x(name, weight);
     }

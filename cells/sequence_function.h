@@ -40,7 +40,11 @@ struct SequenceFunction : torch::autograd::Function<SequenceFunction<Cell>> {
         const std::vector<bool> present = context->saved_data["present"].toBoolList().vec();
         const Tensors kept = context->get_saved_variables();
         const auto results = kept.begin() + std::count(present.begin(), present.end(), true);
-        const Tensors tensors = unpacked({kept.begin(), results}, present);
+        Tensors tensors = unpacked({kept.begin(), results}, present);
+        if (c10::GradMode::is_enabled()) {
+            // One input may depend on another: gradients must end at the inputs of this call.
+            for (torch::Tensor& tensor : tensors) tensor = tensor.defined() ? tensor.view_as(tensor) : tensor;
+        }
         const typename Cell::Rules rules = Cell::saved(*context);
         const std::vector<bool> wanted = wanted_gradients(*context, present, Cell::kGradients);
         Tensors all = c10::GradMode::is_enabled()

@@ -314,6 +314,21 @@ TEST_CASE("contract: second derivatives equal central differences of the first")
     }
 }
 
+TEST_CASE("contract: a graph of the gradient does not change it, though one input depends on another") {
+    for (const Variant& variant : variants()) {
+        if (variant.random) continue;
+        INFO(variant.name);
+        const Bench bench(variant);
+        const auto gradient = [&](bool create_graph) {
+            State state = bench.state;
+            bench.layer->forward(bench.x, state, bench.mask);
+            const torch::Tensor loss = bench.layer->forward(bench.x, state, bench.mask).square().sum();
+            return torch::autograd::grad({loss}, {bench.layer->parameters()[1]}, {}, true, create_graph)[0];
+        };
+        CHECK(at::allclose(gradient(true), gradient(false), 1e-10, 1e-10));
+    }
+}
+
 TEST_CASE("contract: memory layout of the frames does not matter") {
     for (const Variant& variant : variants()) {
         INFO(variant.name);
