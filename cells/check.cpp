@@ -1,21 +1,41 @@
 #include "cells/check.h"
 
+#include "cells/shapes.h"
+
 #include <ATen/ATen.h>
 #include <ATen/ExpandUtils.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace nowcell {
-namespace {
 
-std::vector<std::int64_t> joined(std::vector<std::int64_t> head, at::IntArrayRef tail) {
-    head.insert(head.end(), tail.begin(), tail.end());
-    return head;
+void check_convolution(const char* cell, const Convolution& how, at::IntArrayRef kernel) {
+    const auto rank = kernel.size();
+    // ATen computes with 32 bits here and there, and the reach of a kernel must not overflow.
+    constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
+    for (const auto& [name, values] : {std::pair("stride", how.stride), std::pair("dilation", how.dilation)}) {
+        const bool fits = (values.empty() || values.size() == rank) &&
+                          std::all_of(values.begin(), values.end(), [](auto v) { return v > 0 && v <= kMost; });
+        TORCH_CHECK_VALUE(fits, cell, ": ", name, " is ", at::IntArrayRef(values), ", expected ", rank,
+                          " positive numbers of at most ", kMost);
+    }
+    const auto above_one = [](const auto& values) {
+        return std::any_of(values.begin(), values.end(), [](auto v) { return v > 1; });
+    };
+    TORCH_CHECK_VALUE(!above_one(how.stride) || !above_one(how.dilation), cell, ": stride ",
+                      at::IntArrayRef(how.stride), " with dilation ", at::IntArrayRef(how.dilation),
+                      ", expected one of them to be 1");
+    for (std::size_t axis = 0; axis < how.dilation.size(); ++axis) {
+        TORCH_CHECK_VALUE(kernel[axis] - 1 <= (kMost - 1) / how.dilation[axis], cell, ": a kernel of ", kernel,
+                          " with dilation ", at::IntArrayRef(how.dilation), " reaches too far, expected at most ",
+                          kMost, " pixels");
+    }
 }
 
-}  // namespace
-
 TensorCheck::TensorCheck(const char* cell, const torch::Tensor& x) : cell_(cell), x_(x) {
+    TORCH_CHECK_VALUE(x.defined(), cell, ": x is undefined, expected (B,T,C,size...)");
+    TORCH_CHECK_TYPE(x.layout() == at::kStrided, cell, ": x is ", x.layout(), ", expected a dense tensor");
     TORCH_CHECK_VALUE(x.dim() >= 4 && x.dim() <= 6, cell, ": x is ", x.sizes(),
                       ", expected (B,T,C,size...) with one to three axes in size");
     TORCH_CHECK_TYPE(x.is_floating_point(), cell, ": x is ", x.scalar_type(), ", expected a floating type");
@@ -26,23 +46,28 @@ TensorCheck::TensorCheck(const char* cell, const torch::Tensor& x) : cell_(cell)
 void TensorCheck::like_x(const char* name, const torch::Tensor& tensor) const {
     TORCH_CHECK_TYPE(tensor.scalar_type() == x_.scalar_type(), cell_, ": ", name, " is ", tensor.scalar_type(),
                      ", expected ", x_.scalar_type(), " like x");
+    TORCH_CHECK_TYPE(tensor.layout() == at::kStrided, cell_, ": ", name, " is ", tensor.layout(),
+                     ", expected a dense tensor");
     TORCH_CHECK_VALUE(tensor.device() == x_.device(), cell_, ": ", name, " is on ", tensor.device(), ", expected ",
                       x_.device(), " like x");
 }
 
-void TensorCheck::convolution(const Convolution& how, at::IntArrayRef kernel) const {
-    const auto rank = kernel.size();
-    for (const auto& [name, values] : {std::pair("stride", how.stride), std::pair("dilation", how.dilation)}) {
-        const bool fits = values.empty() || values.size() == rank;
-        TORCH_CHECK_VALUE(fits && std::all_of(values.begin(), values.end(), [](auto v) { return v > 0; }), cell_, ": ",
-                          name, " is ", at::IntArrayRef(values), ", expected ", rank, " positive numbers");
-    }
-    const auto above_one = [](const auto& values) {
-        return std::any_of(values.begin(), values.end(), [](auto v) { return v > 1; });
-    };
-    TORCH_CHECK_VALUE(!above_one(how.stride) || !above_one(how.dilation), cell_, ": stride ",
-                      at::IntArrayRef(how.stride), " with dilation ", at::IntArrayRef(how.dilation),
-                      ", expected one of them to be 1");
+void TensorCheck::mask(const torch::Tensor& mask) const {
+    if (!mask.defined()) return;
+    TORCH_CHECK_VALUE(mask.sizes() == x_.sizes().slice(0, 2), cell_, ": mask is ", mask.sizes(),
+                      ", expected (B,T) as x is ", x_.sizes());
+    TORCH_CHECK_TYPE(mask.scalar_type() == at::kBool, cell_, ": mask is ", mask.scalar_type(), ", expected bool");
+    TORCH_CHECK_TYPE(mask.layout() == at::kStrided, cell_, ": mask is ", mask.layout(), ", expected a dense tensor");
+    TORCH_CHECK_VALUE(mask.device() == x_.device(), cell_, ": mask is on ", mask.device(), ", expected ", x_.device(),
+                      " like x");
+}
+
+void TensorCheck::over_time(const char* name, const torch::Tensor& tensor) const {
+    if (!tensor.defined()) return;
+    const auto fits = [&](std::int64_t axis) { return tensor.size(axis) == 1 || tensor.size(axis) == x_.size(axis); };
+    TORCH_CHECK_VALUE(tensor.dim() == x_.dim() && fits(0) && fits(1), cell_, ": ", name, " is ", tensor.sizes(),
+                      ", expected (B,T,F,size'...) or 1 along an axis, as x is ", x_.sizes());
+    like_x(name, tensor);
 }
 
 void TensorCheck::weights(const torch::Tensor& input, const torch::Tensor& hidden, std::int64_t gates,
@@ -62,7 +87,7 @@ void TensorCheck::weights(const torch::Tensor& input, const torch::Tensor& hidde
     TORCH_CHECK_VALUE(input.size(0) == rows && input.size(1) == x_.size(2), cell_, ": input weight is ", input.sizes(),
                       ", expected (", rows, ",", x_.size(2), ",kernel...) for x ", x_.sizes(), " and F = ", filters_);
     const at::IntArrayRef kernel = input.sizes().slice(2);
-    convolution(how, kernel);
+    check_convolution(cell_, how, kernel);
     size_ = how.output_size(x_.sizes().slice(3), kernel);
     TORCH_CHECK_VALUE(std::all_of(size_.begin(), size_.end(), [](auto n) { return n > 0; }), cell_, ": frames of ",
                       x_.sizes().slice(3), " pixels are smaller than the kernel ", kernel, " with dilation ",

@@ -6,11 +6,14 @@
 
 namespace nowcell {
 
+/// Strides and dilations of a convolution that cells do not have. Throws c10::ValueError.
+void check_convolution(const char* cell, const Convolution& how, at::IntArrayRef kernel);
+
 /// Checks the tensors of one call against its x; every failure names the cell, the tensor, its shape and what was
-/// expected. Throws c10::ValueError, and c10::TypeError for dtypes.
+/// expected. Throws c10::ValueError, and c10::TypeError for dtypes and sparse layouts.
 class TensorCheck {
  public:
-    /// x must be floating, (B,T,C,size...) with one to three axes in size, T >= 1.
+    /// x must be defined, dense, floating, (B,T,C,size...) with one to three axes in size, T >= 1.
     TensorCheck(const char* cell, const torch::Tensor& x);
 
     /// The convolution weights of `gates` gates, and how the input one moves; from here on F and size'... are known.
@@ -23,6 +26,12 @@ class TensorCheck {
     /// Likewise, of a shape that broadcasts to it.
     void broadcasts(const char* name, const torch::Tensor& tensor, const std::vector<std::int64_t>& expected,
                     const char* letters) const;
+
+    /// An optional mask (B,T) of bool on x's device.
+    void mask(const torch::Tensor& mask) const;
+
+    /// What can be said of shares over (B,T,F,size'...) while the weights are not known: their first two axes.
+    void over_time(const char* name, const torch::Tensor& tensor) const;
 
     /// Dropout masks of `gates` gates and zoneout shares.
     void noise(const SequenceNoise& noise, std::int64_t gates) const;
@@ -37,7 +46,6 @@ class TensorCheck {
 
  private:
     void like_x(const char* name, const torch::Tensor& tensor) const;
-    void convolution(const Convolution& how, at::IntArrayRef kernel) const;
 
     const char* cell_;
     const torch::Tensor& x_;

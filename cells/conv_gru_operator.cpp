@@ -194,14 +194,13 @@ void ConvGruArguments::check() const {
 
 torch::Tensor conv_gru(const torch::Tensor& x, State& state, const ConvGruWeights& weights, const ConvGruRules& rules,
                        const SequenceNoise& noise, const SequenceOrder& order, Memory memory) {
-    return in_order("ConvGru", x, weights.input.scalar_type(), noise, order,
-                    [&](const torch::Tensor& frames, const SequenceNoise& held) {
-                        const ConvGruArguments arguments{frames, state.h, weights, held, rules};
-                        arguments.check();
-                        const Tensors outputs = run_sequence<ConvGruCell>(arguments.tensors(), rules, memory);
-                        state.h = outputs[1];
-                        return outputs[0];
-                    });
+    return in_order("ConvGru", {x, state, noise}, weights.input.scalar_type(), order, [&](const SequenceInputs& in) {
+        const ConvGruArguments arguments{in.x, in.state.h, weights, in.noise, rules};
+        arguments.check();
+        const Tensors outputs = run_sequence<ConvGruCell>(arguments.tensors(), rules, memory);
+        state.h = outputs[1];
+        return outputs[0];
+    });
 }
 
 }  // namespace nowcell

@@ -175,11 +175,17 @@ void ConvLstmArguments::check() const {
     is.weights(weights.input, weights.hidden, 4, rules.convolution);
     const std::int64_t filters = is.filters();
     const std::int64_t gates = 4 * filters;
+    const torch::Tensor& scale = weights.norm_input_scale;
+    TORCH_CHECK_VALUE(scale.defined() == weights.norm_input_shift.defined() &&
+                          weights.norm_hidden_scale.defined() == weights.norm_hidden_shift.defined() &&
+                          (scale.defined() || !weights.norm_hidden_scale.defined()),
+                      "ConvLstm: a norm needs scale and shift, and one of the hidden part one of the input part");
     is.shape("state h", state.h, is.with_size({is.batch(), filters}), "(B,F,size'...)");
     is.shape("state c", state.c, is.with_size({is.batch(), filters}), "(B,F,size'...)");
     is.shape("bias", weights.bias, {gates}, "(4F)");
     is.broadcasts("peephole", weights.peephole, is.with_size({3, filters}), "(3,F,size'...)");
-    const torch::Tensor& scale = weights.norm_input_scale;
+    TORCH_CHECK_VALUE(!weights.peephole.defined() || weights.peephole.size(0) == 3, "ConvLstm: peephole is ",
+                      weights.peephole.sizes(), ", expected 3 along the first axis: i, f, o");
     const bool pixel = scale.defined() && scale.dim() == 1;
     const std::vector<std::int64_t> normed = pixel ? std::vector<std::int64_t>{gates} : is.with_size({gates});
     const char* letters = pixel ? "(4F)" : "(4F,size'...)";
@@ -187,23 +193,18 @@ void ConvLstmArguments::check() const {
     is.shape("norm_input_shift", weights.norm_input_shift, normed, letters);
     is.shape("norm_hidden_scale", weights.norm_hidden_scale, normed, letters);
     is.shape("norm_hidden_shift", weights.norm_hidden_shift, normed, letters);
-    TORCH_CHECK_VALUE(scale.defined() == weights.norm_input_shift.defined() &&
-                          weights.norm_hidden_scale.defined() == weights.norm_hidden_shift.defined() &&
-                          (scale.defined() || !weights.norm_hidden_scale.defined()),
-                      "ConvLstm: a norm needs scale and shift, and one of the hidden part one of the input part");
     is.noise(noise, 4);
 }
 
 torch::Tensor conv_lstm(const torch::Tensor& x, State& state, const ConvLstmWeights& weights, const CellRules& rules,
                         const SequenceNoise& noise, const SequenceOrder& order, Memory memory) {
-    return in_order("ConvLstm", x, weights.input.scalar_type(), noise, order,
-                    [&](const torch::Tensor& frames, const SequenceNoise& held) {
-                        const ConvLstmArguments arguments{frames, state, weights, held, rules};
-                        arguments.check();
-                        const Tensors outputs = run_sequence<ConvLstmCell>(arguments.tensors(), rules, memory);
-                        state = {outputs[1], outputs[2]};
-                        return outputs[0];
-                    });
+    return in_order("ConvLstm", {x, state, noise}, weights.input.scalar_type(), order, [&](const SequenceInputs& in) {
+        const ConvLstmArguments arguments{in.x, in.state, weights, in.noise, rules};
+        arguments.check();
+        const Tensors outputs = run_sequence<ConvLstmCell>(arguments.tensors(), rules, memory);
+        state = {outputs[1], outputs[2]};
+        return outputs[0];
+    });
 }
 
 }  // namespace nowcell

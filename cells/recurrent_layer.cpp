@@ -1,5 +1,8 @@
 #include "cells/recurrent_layer.h"
 
+#include "cells/check.h"
+#include "cells/shapes.h"
+
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -18,18 +21,9 @@ void check_probability(const char* layer, const char* name, double value) {
     TORCH_CHECK_VALUE(value >= 0.0 && value < 1.0, layer, ": ", name, " is ", value, ", expected at least 0, below 1");
 }
 
-bool above_one(const std::vector<std::int64_t>& values) {
-    return std::any_of(values.begin(), values.end(), [](auto v) { return v > 1; });
-}
-
 // Kept values are scaled up, so that the mean stays.
 torch::Tensor dropout_mask(const std::vector<std::int64_t>& shape, double rate, const at::TensorOptions& options) {
     return at::empty(shape, options).bernoulli_(1.0 - rate).div_(1.0 - rate);
-}
-
-std::vector<std::int64_t> joined(std::vector<std::int64_t> head, at::IntArrayRef tail) {
-    head.insert(head.end(), tail.begin(), tail.end());
-    return head;
 }
 
 }  // namespace
@@ -52,9 +46,7 @@ RecurrentLayer::RecurrentLayer(const char* name, const RecurrentOptions& options
     expand(name, "kernel", common_.kernel, options.rank);
     expand(name, "stride", common_.stride, options.rank);
     expand(name, "dilation", common_.dilation, options.rank);
-    TORCH_CHECK_VALUE(!above_one(common_.stride) || !above_one(common_.dilation), name, ": stride ",
-                      at::IntArrayRef(common_.stride), " with dilation ", at::IntArrayRef(common_.dilation),
-                      ", expected one of them to be 1");
+    check_convolution(name, rules().convolution, common_.kernel);
     check_probability(name, "dropout", options.dropout);
     check_probability(name, "recurrent_dropout", options.recurrent_dropout);
     check_probability(name, "zoneout", options.zoneout);
@@ -72,23 +64,28 @@ std::vector<std::int64_t> RecurrentLayer::output_size(at::IntArrayRef size) cons
     return rules().convolution.output_size(size, common_.kernel);
 }
 
+at::TensorOptions RecurrentLayer::numbers(const torch::Tensor& x) const {
+    return at::TensorOptions(x.device()).dtype(parameters(/*recurse=*/false).front().dtype());
+}
+
 SequenceNoise RecurrentLayer::draw_noise(const torch::Tensor& x) const {
     SequenceNoise noise;
+    const at::TensorOptions options = numbers(x);
     const std::int64_t batch = x.size(0);
     const at::IntArrayRef frame = x.sizes().slice(3);
     if (is_training() && common_.dropout > 0.0) {
-        noise.input_dropout = dropout_mask(joined({batch, gates_, x.size(2)}, frame), common_.dropout, x.options());
+        noise.input_dropout = dropout_mask(joined({batch, gates_, x.size(2)}, frame), common_.dropout, options);
     }
     if (is_training() && common_.recurrent_dropout > 0.0) {
         noise.hidden_dropout = dropout_mask(joined({batch, gates_, common_.filters}, output_size(frame)),
-                                            common_.recurrent_dropout, x.options());
+                                            common_.recurrent_dropout, options);
     }
     // In evaluation the expected share takes the place of the draw.
     const auto zoneout = [&](double rate) {
         if (rate == 0.0) return torch::Tensor();
         if (!is_training())
-            return at::full(std::vector<std::int64_t>(static_cast<std::size_t>(x.dim()), 1), rate, x.options());
-        return at::empty(joined({batch, x.size(1), common_.filters}, output_size(frame)), x.options()).bernoulli_(rate);
+            return at::full(std::vector<std::int64_t>(static_cast<std::size_t>(x.dim()), 1), rate, options);
+        return at::empty(joined({batch, x.size(1), common_.filters}, output_size(frame)), options).bernoulli_(rate);
     };
     noise.keep_h = zoneout(common_.zoneout);
     noise.keep_c = zoneout(zoneout_cell());
@@ -96,6 +93,7 @@ SequenceNoise RecurrentLayer::draw_noise(const torch::Tensor& x) const {
 }
 
 torch::Tensor RecurrentLayer::forward(const torch::Tensor& x, State& state, const torch::Tensor& mask) {
+    const TensorCheck is(name_, x);
     TORCH_CHECK_VALUE(x.dim() == common_.rank + 3 && x.size(2) == common_.input_channels, name_, ": x is ", x.sizes(),
                       ", expected (B,T,", common_.input_channels, ",size...) with ", common_.rank,
                       common_.rank == 1 ? " axis" : " axes", " in size");
@@ -104,8 +102,19 @@ torch::Tensor RecurrentLayer::forward(const torch::Tensor& x, State& state, cons
     return common_.return_sequences ? outputs : outputs.select(1, outputs.size(1) - 1);
 }
 
+State RecurrentLayer::remembered(const torch::Tensor& x) const {
+    const auto usable = [&](const torch::Tensor& tensor) {
+        if (!tensor.defined()) return tensor;
+        // Autograd does not take what inference mode has left.
+        const torch::Tensor normal = tensor.is_inference() ? tensor.clone() : tensor;
+        return normal.to(numbers(x));
+    };
+    return {usable(state_.h), usable(state_.c)};
+}
+
 torch::Tensor RecurrentLayer::forward(const torch::Tensor& x) {
-    State state = common_.stateful ? state_ : State();
+    State state;
+    if (common_.stateful && x.defined() && state_.h.defined()) state = remembered(x);
     if (state.h.defined() && x.dim() > 0) {
         TORCH_CHECK_VALUE(state.h.size(0) == x.size(0), name_, ": x has a batch of ", x.size(0),
                           ", expected that of the remembered state, ", state.h.size(0),
@@ -114,7 +123,8 @@ torch::Tensor RecurrentLayer::forward(const torch::Tensor& x) {
     const torch::Tensor outputs = forward(x, state);
     if (common_.stateful) {
         // Remembered as numbers: a gradient ends where a call ends.
-        state_ = {state.h.detach(), state.c.defined() ? state.c.detach() : state.c};
+        const auto numbers_of = [](const torch::Tensor& tensor) { return tensor.defined() ? tensor.detach() : tensor; };
+        state_ = {numbers_of(state.h), numbers_of(state.c)};
     }
     return outputs;
 }

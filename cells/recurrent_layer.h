@@ -42,12 +42,12 @@ class RecurrentLayer : public torch::nn::Module {
     /// the last one. mask: (B,T) bool or undefined; where it is false the frame is not looked at (it may hold NaN),
     /// states stay, and the output is the one before (zeros before the first true step), or zeros with
     /// zero_output_for_mask. Returns (B,T,F,size'...), or (B,F,size'...) without return_sequences.
-    /// Throws c10::ValueError on shapes that do not fit, c10::TypeError on dtypes or devices that do not.
+    /// Throws c10::ValueError on shapes and devices that do not fit, c10::TypeError on dtypes that do not.
     /// Source: Keras ConvLSTM2D.
     torch::Tensor forward(const torch::Tensor& x, State& state, const torch::Tensor& mask = {});
 
-    /// From zeros; or, when stateful, from the state that the last call left. Throws c10::ValueError when a stateful
-    /// layer sees another batch size than before.
+    /// From zeros; or, when stateful, from the state that the last call left, wherever the layer has moved since.
+    /// Throws c10::ValueError when a stateful layer sees another batch size than before.
     torch::Tensor forward(const torch::Tensor& x);
 
     /// Forgets what a stateful layer has seen.
@@ -74,7 +74,9 @@ class RecurrentLayer : public torch::nn::Module {
     std::vector<std::int64_t> weight_shape(std::int64_t channels) const;  ///< (G F, channels, kernel...)
 
  private:
+    at::TensorOptions numbers(const torch::Tensor& x) const;  // where x is, in the type of the weights
     SequenceNoise draw_noise(const torch::Tensor& x) const;
+    State remembered(const torch::Tensor& x) const;
 
     RecurrentOptions common_;  // lists expanded to one entry per axis
     const char* name_;

@@ -37,6 +37,8 @@ struct SequenceFunction : torch::autograd::Function<SequenceFunction<Cell>> {
     }
 
     static Tensors backward(Context* context, const Tensors& gradients) {
+        // As in the forward pass, where backward() is called under autocast: on CUDA it casts at::convolution.
+        const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
         const std::vector<bool> present = context->saved_data["present"].toBoolList().vec();
         const Tensors kept = context->get_saved_variables();
         const auto results = kept.begin() + std::count(present.begin(), present.end(), true);

@@ -1,50 +1,56 @@
 #include "cells/sequence_order.h"
 
+#include "cells/check.h"
+#include "cells/shapes.h"
+
 #include <ATen/ATen.h>
 #include <ATen/autocast_mode.h>
 
 namespace nowcell {
 namespace {
 
-// (B,T) as (B,T,1,1...) beside a sequence.
-torch::Tensor beside(const torch::Tensor& mask, const torch::Tensor& sequence) {
-    std::vector<std::int64_t> shape(static_cast<std::size_t>(sequence.dim()), 1);
-    shape[0] = mask.size(0);
-    shape[1] = mask.size(1);
-    return mask.view(shape);
-}
-
 // A skipped step keeps all of its state, whatever zoneout says.
 torch::Tensor keep_skipped(const torch::Tensor& keep, const torch::Tensor& skipped) {
     return keep.defined() ? at::where(skipped.to(at::kBool), at::ones({}, skipped.options()), keep) : skipped;
 }
 
+// Everything that comes with the weights in their type, where autocast asks for it.
+SequenceInputs cast(const SequenceInputs& given, at::ScalarType type) {
+    const at::DeviceType device = given.x.device().type();
+    if (!at::autocast::is_autocast_available(device) || !at::autocast::is_autocast_enabled(device)) return given;
+    const auto to_type = [type](const torch::Tensor& tensor) {
+        return tensor.defined() && tensor.is_floating_point() ? tensor.to(type) : tensor;
+    };
+    const SequenceNoise& noise = given.noise;
+    return {
+        to_type(given.x),
+        {to_type(given.state.h), to_type(given.state.c)},
+        {to_type(noise.input_dropout), to_type(noise.hidden_dropout), to_type(noise.keep_h), to_type(noise.keep_c)}};
+}
+
 }  // namespace
 
-torch::Tensor in_order(const char* name, const torch::Tensor& given, at::ScalarType type, const SequenceNoise& noise,
-                       const SequenceOrder& order,
-                       const std::function<torch::Tensor(const torch::Tensor&, const SequenceNoise&)>& cell) {
-    const at::DeviceType device = given.device().type();
-    const bool autocast = at::autocast::is_autocast_available(device) && at::autocast::is_autocast_enabled(device);
-    const torch::Tensor x = autocast && given.is_floating_point() ? given.to(type) : given;
+torch::Tensor in_order(const char* name, const SequenceInputs& given, at::ScalarType type, const SequenceOrder& order,
+                       const std::function<torch::Tensor(const SequenceInputs&)>& cell) {
+    TORCH_CHECK_VALUE(given.x.defined(), name, ": x is undefined, expected (B,T,C,size...)");
+    SequenceInputs inputs = cast(given, type);
     // The convolutions inside would be cast one by one, and not again in the backward pass.
     const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
-    torch::Tensor frames = order.go_backwards ? x.flip(1) : x;
-    if (!order.mask.defined()) return cell(frames, noise);
-    TORCH_CHECK_VALUE(x.dim() > 1 && order.mask.sizes() == x.sizes().slice(0, 2), name, ": mask is ",
-                      order.mask.sizes(), ", expected (B,T) as x is ", x.sizes());
-    TORCH_CHECK_TYPE(order.mask.scalar_type() == at::kBool, name, ": mask is ", order.mask.scalar_type(),
-                     ", expected bool");
-    TORCH_CHECK_VALUE(order.mask.device() == x.device(), name, ": mask is on ", order.mask.device(), ", expected ",
-                      x.device(), " like x");
+    {
+        const TensorCheck is(name, inputs.x);
+        is.mask(order.mask);
+        is.over_time("keep_h", inputs.noise.keep_h);
+        is.over_time("keep_c", inputs.noise.keep_c);
+    }
+    if (order.go_backwards) inputs.x = inputs.x.flip(1);
+    if (!order.mask.defined()) return cell(inputs);
     const torch::Tensor mask = (order.go_backwards ? order.mask.flip(1) : order.mask).contiguous();
-    const torch::Tensor zero = at::zeros({}, x.options());
-    frames = at::where(beside(mask, frames), frames, zero);
-    const torch::Tensor skipped = beside(mask, x).logical_not().to(x.scalar_type());
-    SequenceNoise held = noise;
-    held.keep_h = keep_skipped(noise.keep_h, skipped);
-    held.keep_c = keep_skipped(noise.keep_c, skipped);
-    const torch::Tensor outputs = cell(frames, held);
+    const torch::Tensor zero = at::zeros({}, inputs.x.options());
+    inputs.x = at::where(beside(mask, inputs.x), inputs.x, zero);
+    const torch::Tensor skipped = beside(mask, inputs.x).logical_not().to(inputs.x.scalar_type());
+    inputs.noise.keep_h = keep_skipped(inputs.noise.keep_h, skipped);
+    inputs.noise.keep_c = keep_skipped(inputs.noise.keep_c, skipped);
+    const torch::Tensor outputs = cell(inputs);
     const torch::Tensor shown = order.zero_output_for_mask ? mask : mask.cumsum(1) > 0;
     return at::where(beside(shown, outputs), outputs, zero);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cells/noise.h"
+#include "cells/state.h"
 
 #include <functional>
 
@@ -14,13 +15,19 @@ struct SequenceOrder {
     bool zero_output_for_mask = false;  ///< output of a skipped step: zeros, not the output before it
 };
 
-/// Reads x (B,T,C,size...) in that order. Under autocast x is cast to `type`, that of the weights, and the cell
+/// What a cell reads besides its weights.
+struct SequenceInputs {
+    torch::Tensor x;  ///< (B,T,C,size...)
+    State state;
+    SequenceNoise noise;
+};
+
+/// Reads the inputs in that order. Under autocast all of them are cast to `type`, that of the weights, and the cell
 /// computes in it. `cell` is called once with the frames in the order of processing (skipped ones zeroed: they may hold
 /// NaN) and noise that keeps the states of skipped steps; it returns (B,T,F,size'...). The output of a skipped step is
-/// that of the step before, zeros where there is none. Throws c10::ValueError or c10::TypeError on a mask that does not
-/// fit. Source: Keras RNN.
-torch::Tensor in_order(const char* name, const torch::Tensor& x, at::ScalarType type, const SequenceNoise& noise,
-                       const SequenceOrder& order,
-                       const std::function<torch::Tensor(const torch::Tensor&, const SequenceNoise&)>& cell);
+/// that of the step before, zeros where there is none. Throws c10::ValueError or c10::TypeError on an x or a mask that
+/// does not fit; state and weights are the cell's to check. Source: Keras RNN.
+torch::Tensor in_order(const char* name, const SequenceInputs& given, at::ScalarType type, const SequenceOrder& order,
+                       const std::function<torch::Tensor(const SequenceInputs&)>& cell);
 
 }  // namespace nowcell

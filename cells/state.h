@@ -7,10 +7,8 @@ namespace nowcell {
 
 /// What a layer carries from one time step to the next; undefined tensors mean zeros.
 struct State {
-    torch::Tensor h;  ///< (B,F,H,W) hidden state
-    torch::Tensor c;  ///< (B,F,H,W) cell state
-
-    bool defined() const { return h.defined(); }
+    torch::Tensor h;  ///< (B,F,size'...) hidden state
+    torch::Tensor c;  ///< (B,F,size'...) cell state
 };
 
 }  // namespace nowcell
