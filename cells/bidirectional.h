@@ -18,7 +18,8 @@ Merge merge_from(const std::string& name);
 /// next-frame forecasts. Source: Keras Bidirectional.
 class Bidirectional : public torch::nn::Module {
  public:
-    /// `backward` must have go_backwards, `forward` must not; the other options alike. Throws c10::ValueError.
+    /// `backward` must have go_backwards, `forward` must not; the shapes alike, neither stateful (states are arguments
+    /// here). Throws c10::ValueError.
     Bidirectional(std::shared_ptr<RecurrentLayer> forward, std::shared_ptr<RecurrentLayer> backward,
                   Merge merge = Merge::concat);
 

@@ -6,7 +6,11 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <cmath>
+
 namespace nowcell {
+
 Peephole peephole_from(const std::string& name) {
     return choice<Peephole>("peephole", name, {"none", "channel", "pixel"});
 }
@@ -21,6 +25,8 @@ ConvLstm::ConvLstm(const ConvLstmOptions& options) : RecurrentLayer("ConvLstm", 
     static_cast<RecurrentOptions&>(options_) = common();
     TORCH_CHECK_VALUE(options.zoneout_cell >= 0.0 && options.zoneout_cell < 1.0, "ConvLstm: zoneout_cell is ",
                       options.zoneout_cell, ", expected at least 0, below 1");
+    TORCH_CHECK_VALUE(std::isfinite(options.forget_bias), "ConvLstm: forget_bias is ", options.forget_bias,
+                      ", expected a finite number");
     weights_.input = register_parameter("input", glorot_kernel(weight_shape(options.input_channels)));
     weights_.hidden = register_parameter("hidden", orthogonal_kernel(weight_shape(options.filters)));
     if (options.bias) {
@@ -36,7 +42,14 @@ std::vector<std::int64_t> ConvLstm::state_size(const char* option) const {
     TORCH_CHECK_VALUE(static_cast<std::int64_t>(options_.frame.size()) == options_.rank, "ConvLstm: ", option,
                       " ties the layer to a frame size: frame is ", at::IntArrayRef(options_.frame), ", expected ",
                       options_.rank, " sizes");
-    return output_size(options_.frame);
+    const std::vector<std::int64_t> size = output_size(options_.frame);
+    const auto positive = [](const auto& sizes) {
+        return std::all_of(sizes.begin(), sizes.end(), [](auto n) { return n > 0; });
+    };
+    TORCH_CHECK_VALUE(positive(options_.frame) && positive(size), "ConvLstm: ", option, " ties the layer to frame ",
+                      at::IntArrayRef(options_.frame), ", which gives states of ", at::IntArrayRef(size),
+                      ", expected positive sizes");
+    return size;
 }
 
 void ConvLstm::add_peephole() {
