@@ -41,6 +41,17 @@ bool says(const std::string& text, const std::vector<std::string>& parts) {
     return true;
 }
 
+// Autocast on the CPU, also over a test that fails.
+struct Autocast {
+    Autocast() { at::autocast::set_autocast_enabled(at::kCPU, true); }
+    ~Autocast() {
+        at::autocast::set_autocast_enabled(at::kCPU, false);
+        at::autocast::clear_cache();
+    }
+    Autocast(const Autocast&) = delete;
+    Autocast& operator=(const Autocast&) = delete;
+};
+
 }  // namespace
 
 TEST_CASE("a new layer is initialised as Keras does it") {
@@ -194,6 +205,23 @@ TEST_CASE("both directions are merged as Keras does it") {
     CHECK(says(message([] { nowcell::merge_from("ave"); }), {"ave", "mean"}));
     auto forward = std::make_shared<ConvLstm>(options(1, 3));
     CHECK(says(message([&] { nowcell::Bidirectional(forward, forward); }), {"go_backwards"}));
+    CHECK(says(message([&] { nowcell::Bidirectional(forward, nullptr); }), {"no backward layer"}));
+    const auto beside = [&](const auto& change) {
+        ConvLstmOptions o = options(1, 3);
+        o.go_backwards = true;
+        change(o);
+        return message([&] { nowcell::Bidirectional(forward, std::make_shared<ConvLstm>(o)); });
+    };
+    CHECK(beside([](auto&) {}).empty());
+    CHECK(says(beside([](auto& o) { o.input_channels = 2; }), {"input_channels is 1 and 2", "alike"}));
+    CHECK(says(beside([](auto& o) { o.filters = 4; }), {"filters is 3 and 4", "alike"}));
+    CHECK(says(beside([](auto& o) { o.rank = 1; }), {"rank is 2 and 1"}));
+    CHECK(says(beside([](auto& o) { o.kernel = {5, 3}; }), {"kernel is [3, 3] and [5, 3]"}));
+    CHECK(says(beside([](auto& o) { o.stride = {2}; }), {"stride is [1, 1] and [2, 2]"}));
+    CHECK(says(beside([](auto& o) { o.dilation = {2}; }), {"dilation is [1, 1] and [2, 2]"}));
+    CHECK(says(beside([](auto& o) { o.padding = nowcell::Padding::valid; }), {"padding is same and valid"}));
+    CHECK(says(beside([](auto& o) { o.return_sequences = false; }), {"returns sequences"}));
+    CHECK(says(beside([](auto& o) { o.stateful = true; }), {"stateful"}));
     const auto gru = nowcell::make_bidirectional<ConvGru>(ConvGruOptions{{.input_channels = 1, .filters = 3}});
     std::array<State, 2> states;
     CHECK(gru->forward(x, states).size(2) == 6);
@@ -205,10 +233,38 @@ TEST_CASE("under autocast a cell computes in the type of its weights") {
     const torch::Tensor x = at::randn({1, 3, 2, 5, 4}).to(at::kBFloat16);
     const torch::Tensor expected = layer.forward(x.to(at::kFloat));
     CHECK(!message<c10::TypeError>([&] { layer.forward(x); }).empty());
-    at::autocast::set_autocast_enabled(at::kCPU, true);
-    const torch::Tensor got = layer.forward(x);
-    at::autocast::set_autocast_enabled(at::kCPU, false);
-    CHECK(at::equal(got, expected));
+    {
+        const Autocast autocast;
+        CHECK(at::equal(layer.forward(x), expected));
+    }
+    // All that comes with x is cast like it, drawn or given; the backward pass does not care where it is called.
+    for (const nowcell::Memory memory : {nowcell::Memory::store, nowcell::Memory::recompute}) {
+        ConvLstmOptions noisy = options(2, 3);
+        noisy.dropout = 0.3, noisy.recurrent_dropout = 0.3, noisy.zoneout = 0.2, noisy.zoneout_cell = 0.2;
+        noisy.memory = memory;
+        ConvLstm drawing(noisy);
+        ConvGru gru({{.input_channels = 2, .filters = 3, .zoneout = 0.2, .memory = memory}});
+        const torch::Tensor given = at::randn({1, 3, 5, 4}).to(at::kBFloat16);
+        const torch::Tensor mask = at::tensor({1, 0, 1}, at::kInt).view({1, 3}).to(at::kBool);
+        const auto run = [&](nowcell::RecurrentLayer& cell, bool has_c, bool autocast) {
+            const std::optional<Autocast> on = autocast ? std::optional<Autocast>(std::in_place) : std::nullopt;
+            const auto type = autocast ? at::kBFloat16 : at::kFloat;
+            at::manual_seed(11);
+            State state{given.to(type), has_c ? given.to(type) : torch::Tensor()};
+            cell.zero_grad();
+            torch::Tensor out = cell.forward(x.to(type), state, mask);
+            out.sum().backward();
+            return std::pair(out, cell.parameters()[1].grad().clone());
+        };
+        for (const auto& [cell, has_c] : {std::pair<nowcell::RecurrentLayer*, bool>{&drawing, true}, {&gru, false}}) {
+            const auto [outputs, gradient] = run(*cell, has_c, true);
+            const auto [plain_outputs, plain_gradient] = run(*cell, has_c, false);
+            CHECK(at::equal(outputs, plain_outputs));
+            CHECK(at::equal(gradient, plain_gradient));
+            cell->eval();
+            CHECK(at::equal(run(*cell, has_c, true).first, run(*cell, has_c, false).first));
+        }
+    }
     // A layer that is wholly of half precision runs as well.
     layer.to(at::kBFloat16);
     CHECK(at::allclose(layer.forward(x).to(at::kFloat), expected, 0.05, 0.05));
@@ -231,6 +287,17 @@ TEST_CASE("options that make no layer are refused") {
     CHECK(says(refused([](auto& o) { o.zoneout_cell = -0.1; }), {"zoneout_cell", "-0.1"}));
     CHECK(says(refused([](auto& o) { o.peephole = nowcell::Peephole::pixel; }), {"peephole", "frame", "2 sizes"}));
     CHECK(says(refused([](auto& o) { o.norm = nowcell::GateNorm::frame, o.frame = {5}; }), {"norm", "[5]"}));
+    CHECK(says(refused([](auto& o) { o.forget_bias = std::nan(""); }), {"forget_bias is nan", "finite"}));
+    const auto tied = [](std::vector<std::int64_t> frame) {
+        return [frame](auto& o) {
+            o.peephole = nowcell::Peephole::pixel, o.padding = nowcell::Padding::valid, o.frame = frame;
+        };
+    };
+    CHECK(says(refused(tied({2, 8})), {"peephole pixel", "frame [2, 8]", "[0, 6]", "positive"}));
+    CHECK(says(refused(tied({8, -8})), {"frame [8, -8]", "positive"}));
+    const auto far = [](std::int64_t reach) { return [reach](auto& o) { o.dilation = {reach}; }; };
+    CHECK(says(refused(far(std::int64_t{1} << 31)), {"dilation is [2147483648, 2147483648]", "at most 2147483647"}));
+    CHECK(says(refused(far((std::int64_t{1} << 31) - 1)), {"kernel of [3, 3]", "reaches too far"}));
     CHECK(says(message([] { nowcell::activation_from("swish"); }), {"swish", "hard_sigmoid_keras2"}));
     CHECK(says(message([] { nowcell::padding_from("causal"); }), {"causal", "valid"}));
     CHECK(says(message([] { nowcell::memory_from("all"); }), {"all", "recompute"}));
@@ -244,6 +311,7 @@ TEST_CASE("tensors that do not fit are named with their shapes") {
     CHECK(says(refused(at::zeros({1, 2, 4, 4})), {"x is [1, 2, 4, 4]"}));
     CHECK(says(refused(at::zeros({1, 0, 2, 4, 4})), {"[1, 0, 2, 4, 4]", "time step"}));
     CHECK(says(refused(at::zeros({})), {"x is []"}));
+    CHECK(says(refused({}), {"x is undefined", "(B,T,C,size...)"}));
     const torch::Tensor x = at::zeros({1, 2, 2, 4, 4});
     const auto with_state = [&](State state) { return message([&] { layer.forward(x, state); }); };
     const torch::Tensor fits = at::zeros({1, 3, 4, 4});
@@ -255,6 +323,15 @@ TEST_CASE("tensors that do not fit are named with their shapes") {
     CHECK(says(type([&] { layer.forward(x, none, at::ones({1, 2})); }), {"mask is Float", "bool"}));
     CHECK(says(message([&] { layer.forward(x, none, at::ones({2, 1}, at::kBool)); }), {"mask is [2, 1]", "(B,T)"}));
     CHECK(says(message([&] { layer.forward(x.to(at::kMeta), none); }), {"input weight is on cpu", "meta"}));
+    CHECK(says(type([&] { layer.forward(x.to_sparse(), none); }), {"x is Sparse", "dense"}));
+    State sparse{fits.to_sparse(), fits};
+    CHECK(says(type([&] { layer.forward(x, sparse); }), {"state h is Sparse", "dense"}));
+    // Before anything is drawn for it.
+    ConvLstmOptions noisy = options(2, 3);
+    noisy.dropout = noisy.zoneout = 0.5;
+    ConvLstm drawing(noisy);
+    CHECK(says(type([&] { drawing.forward(x.to(at::kLong), none); }), {"x is Long", "floating"}));
+    CHECK(says(message([&] { drawing.forward({}, none); }), {"x is undefined"}));
     ConvLstmOptions tall = options(2, 3);
     tall.kernel = {5};
     tall.padding = nowcell::Padding::valid;
@@ -263,6 +340,30 @@ TEST_CASE("tensors that do not fit are named with their shapes") {
     tied.peephole = nowcell::Peephole::pixel;
     tied.frame = {6, 6};
     CHECK(says(message([&] { ConvLstm(tied).forward(x, none); }), {"peephole is [3, 3, 6, 6]", "4, 4"}));
+    const auto with = [&](const auto& change, const nowcell::SequenceOrder& order = {},
+                          const nowcell::CellRules& rules = {}) {
+        nowcell::ConvLstmWeights weights = layer.weights();
+        nowcell::SequenceNoise noise;
+        change(weights, noise);
+        State state;
+        return message([&] { nowcell::conv_lstm(x, state, weights, rules, noise, order); });
+    };
+    const torch::Tensor mask = at::ones({1, 2}, at::kBool);
+    CHECK(says(with([](auto& w, auto&) { w.peephole = at::zeros({1, 3, 1, 1}); }), {"peephole is [1, 3, 1, 1]", "3"}));
+    CHECK(says(with([](auto& w, auto&) { w.norm_input_shift = at::zeros({12}); }), {"scale and shift"}));
+    CHECK(says(with(
+                   [](auto&, auto& n) {
+                       n.keep_h = at::zeros({1, 5, 3, 4, 4});
+                   },
+                   {mask}),
+               {"keep_h is [1, 5, 3, 4, 4]", "x is [1, 2, 2, 4, 4]"}));
+    CHECK(says(with([](auto&, auto& n) { n.keep_c = at::zeros({}); }, {mask}), {"keep_c is []", "(B,T,F,size'...)"}));
+    CHECK(says(with([](auto&, auto& n) { n.keep_c = at::zeros({1, 1, 4, 1, 1}); }), {"keep_c is [1, 1, 4, 1, 1]"}));
+    const auto nothing = [](auto&, auto&) {};
+    CHECK(with(nothing, {mask}).empty());
+    CHECK(
+        says(with(nothing, {}, {{{}, {std::int64_t{1} << 62}}}), {"dilation is [4611686018427387904]", "2 positive"}));
+    CHECK(says(with(nothing, {}, {{{}, {1, std::int64_t{1} << 30}}}), {"[1, 1073741824]", "reaches too far"}));
     ConvGru gru({{.input_channels = 2, .filters = 3}});
     State wrong{at::zeros({1, 2, 4, 4}), {}};
     CHECK(says(message([&] { gru.forward(x, wrong); }), {"ConvGru: state h is [1, 2, 4, 4]"}));
