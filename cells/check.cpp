@@ -46,6 +46,10 @@ TensorCheck::TensorCheck(const char* cell, const torch::Tensor& x) : cell_(cell)
 void TensorCheck::like_x(const char* name, const torch::Tensor& tensor) const {
     TORCH_CHECK_TYPE(tensor.scalar_type() == x_.scalar_type(), cell_, ": ", name, " is ", tensor.scalar_type(),
                      ", expected ", x_.scalar_type(), " like x");
+    where_x_is(name, tensor);
+}
+
+void TensorCheck::where_x_is(const char* name, const torch::Tensor& tensor) const {
     TORCH_CHECK_TYPE(tensor.layout() == at::kStrided, cell_, ": ", name, " is ", tensor.layout(),
                      ", expected a dense tensor");
     TORCH_CHECK_VALUE(tensor.device() == x_.device(), cell_, ": ", name, " is on ", tensor.device(), ", expected ",
@@ -57,9 +61,7 @@ void TensorCheck::mask(const torch::Tensor& mask) const {
     TORCH_CHECK_VALUE(mask.sizes() == x_.sizes().slice(0, 2), cell_, ": mask is ", mask.sizes(),
                       ", expected (B,T) as x is ", x_.sizes());
     TORCH_CHECK_TYPE(mask.scalar_type() == at::kBool, cell_, ": mask is ", mask.scalar_type(), ", expected bool");
-    TORCH_CHECK_TYPE(mask.layout() == at::kStrided, cell_, ": mask is ", mask.layout(), ", expected a dense tensor");
-    TORCH_CHECK_VALUE(mask.device() == x_.device(), cell_, ": mask is on ", mask.device(), ", expected ", x_.device(),
-                      " like x");
+    where_x_is("mask", mask);
 }
 
 void TensorCheck::over_time(const char* name, const torch::Tensor& tensor) const {
@@ -67,7 +69,7 @@ void TensorCheck::over_time(const char* name, const torch::Tensor& tensor) const
     const auto fits = [&](std::int64_t axis) { return tensor.size(axis) == 1 || tensor.size(axis) == x_.size(axis); };
     TORCH_CHECK_VALUE(tensor.dim() == x_.dim() && fits(0) && fits(1), cell_, ": ", name, " is ", tensor.sizes(),
                       ", expected (B,T,F,size'...) or 1 along an axis, as x is ", x_.sizes());
-    like_x(name, tensor);
+    where_x_is(name, tensor);
 }
 
 void TensorCheck::weights(const torch::Tensor& input, const torch::Tensor& hidden, std::int64_t gates,

@@ -46,6 +46,7 @@ class TensorCheck {
 
  private:
     void like_x(const char* name, const torch::Tensor& tensor) const;
+    void where_x_is(const char* name, const torch::Tensor& tensor) const;
 
     const char* cell_;
     const torch::Tensor& x_;
