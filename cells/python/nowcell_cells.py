@@ -60,12 +60,26 @@ def _rate(name, value):
     return float(value)
 
 
+def _tensor(name, value, optional=True):
+    if not isinstance(value, torch.Tensor) and not (optional and value is None):
+        got = "None" if value is None else f"of type {type(value).__name__}"
+        raise TypeError(f"{name} is {got}, expected a tensor")
+
+
+def _seed(value):
+    if value is not None and (isinstance(value, bool) or not isinstance(value, numbers.Integral)):
+        raise TypeError(f"seed is {value!r}, expected an integer or None")
+    return value if value is None else int(value)
+
+
 class ConvLSTM(nn.Module):
     """A layer over a sequence: Keras' ConvLSTM1D, 2D or 3D by `rank`. The arguments of Keras 3 mean what they do there.
 
-    Not there, and a TypeError: initializers, regularizers, constraints. Dropout acts in training mode; `seed` repeats
-    its masks. hard_sigmoid is Keras 3's x/6 + 0.5, hard_sigmoid_keras2 is 0.2x + 0.5. Parameters have the names and
-    shapes of the C++ layer (cells/conv_lstm.h): saved weights move both ways. torch.compile needs dynamic=False.
+    Not there, and a TypeError: initializers, regularizers, constraints, unroll, name, dtype, trainable; of a call
+    training (it is train() and eval() here). Dropout acts in training mode; `seed`, an integer, repeats its masks.
+    hard_sigmoid is Keras 3's x/6 + 0.5, hard_sigmoid_keras2 is 0.2x + 0.5. Parameters have the names and shapes of the
+    C++ layer (cells/conv_lstm.h): saved weights move both ways. torch.compile needs dynamic=False; torch.func has jvp
+    and jacfwd, but not grad, vjp and jacrev.
 
     input_channels: C. peephole: none, channel (any frame size) or pixel. norm, of the gates: none, channels (of each
     pixel) or frame; norm_on: the input and the recurrent parts, or their sum. frame: size of the frames, for pixel and
@@ -99,6 +113,7 @@ class ConvLSTM(nn.Module):
         self.return_sequences, self.return_state = return_sequences, return_state
         self.go_backwards, self.zero_output_for_mask = go_backwards, zero_output_for_mask
         # On the CPU wherever the layer is: one seed, the same masks on every device.
+        seed = _seed(seed)
         self._generator = None if seed is None else torch.Generator().manual_seed(seed)
         for name in "_h", "_c":  # what a stateful layer remembers; moves with the layer, is not saved
             self.register_buffer(name, None, persistent=False)
@@ -111,6 +126,9 @@ class ConvLSTM(nn.Module):
         gates, size = 4 * self.filters, ()
         if peephole == "pixel" or norm == "frame":
             size = self.output_size(_per_axis("frame, which peephole pixel and norm frame need,", frame, self.rank))
+            if 0 in size:
+                raise ValueError(f"frame is {frame!r}, which gives states of {size}, expected a larger one or padding "
+                                 "same")
         pixels = {"none": None, "channel": (1,) * self.rank, "pixel": size}[peephole]
         scale = {"none": None, "channels": (gates,), "frame": (gates, *size)}[norm]
         hidden_scale = scale if norm_on == "parts" else None
@@ -137,13 +155,15 @@ class ConvLSTM(nn.Module):
         reach = [1 if self.padding == "same" else (k - 1) * d + 1 for k, d in zip(self.kernel_size, self.dilation_rate)]
         return tuple(max((n - r) // s + 1, 0) for n, r, s in zip(size, reach, self.strides))
 
-    def forward(self, x, mask=None, initial_state=None):
-        """x: (N,T,size...,C). mask: (N,T) bool, false: the step is skipped. initial_state: [h, c], (N,size'...,F) each.
+    def forward(self, x, initial_state=None, mask=None):
+        """x: (N,T,size...,C). initial_state: [h, c], (N,size'...,F) each. mask: (N,T) bool, false: the step is skipped.
 
         Returns the last output (N,size'...,F), with return_sequences all (N,T,size'...,F), with return_state a list of
         that, h and c. channels_first: (N,T,C,size...), (N,F,size'...). Raises ValueError on shapes that do not fit,
-        TypeError on dtypes.
+        TypeError on types and dtypes.
         """
+        _tensor("x", x, optional=False)
+        _tensor("mask", mask)
         last = self.data_format == "channels_last"
         axes, channels = list("DHW"[3 - self.rank:]), [str(self.input_channels)]
         if x.dim() != self.rank + 3 or x.shape[-1 if last else 2] != self.input_channels:
@@ -167,17 +187,26 @@ class ConvLSTM(nn.Module):
             self._h, self._c = h.detach().clone(), c.detach().clone()
         return [output, h, c] if self.return_state else output
 
-    def reset_states(self):
+    def reset_state(self):
         """Forgets what a stateful layer has seen."""
         self._h = self._c = None
 
+    reset_states = reset_state  # Keras has both
+
     def _state(self, initial_state, shape):
-        state = (self._h, self._c) if initial_state is None else initial_state
+        if initial_state is None:
+            # Autograd does not take what inference mode has left, but copies of it.
+            state = [old if old is None else old.clone() for old in (self._h, self._c)]
+        elif isinstance(initial_state, (list, tuple)):
+            state = initial_state
+        else:
+            raise TypeError(f"initial_state is of type {type(initial_state).__name__}, expected a list of h and c")
         if len(state) != 2:
             raise ValueError(f"initial_state has {len(state)} tensors, expected 2: h and c")
         for name, old in zip("hc", state):
+            _tensor(f"state {name}", old)
             if old is not None and old.shape != shape:
-                hint = "; reset_states() forgets the last call" if initial_state is None else ""
+                hint = "; reset_state() forgets the last call" if initial_state is None else ""
                 raise ValueError(f"state {name} is {tuple(old.shape)}, expected {shape} for this x{hint}")
         return state
 
@@ -185,7 +214,7 @@ class ConvLSTM(nn.Module):
         # Dropout: a mask per gate, the same for all steps. Zoneout: a draw per step; in evaluation its mean.
         def draw(chance, *shape):
             device = x.device if self._generator is None else "cpu"
-            values = torch.empty(len(x), *shape, dtype=x.dtype, device=device)
+            values = torch.empty(len(x), *shape, dtype=self.input.dtype, device=device)
             return values.bernoulli_(chance, generator=self._generator).to(x.device)
 
         def dropout(rate, *shape):
@@ -194,7 +223,9 @@ class ConvLSTM(nn.Module):
         def zoneout(rate):
             if rate == 0:
                 return None
-            return draw(rate, x.shape[1], self.filters, *size) if self.training else x.new_full((1,) * x.dim(), rate)
+            if self.training:
+                return draw(rate, x.shape[1], self.filters, *size)
+            return x.new_full((1,) * x.dim(), rate, dtype=self.input.dtype)
 
         return (dropout(self.dropout, *x.shape[2:]), dropout(self.recurrent_dropout, self.filters, *size),
                 zoneout(self.zoneout), zoneout(self.zoneout_cell))

@@ -176,7 +176,7 @@ class NumbersOfKeras(Case):
             layer.load_state_dict({name: tensors[name] for name in layer.state_dict()})
         inputs = {name: tensors[name].clone().requires_grad_() for name in ("x", "h0", "c0") if name in tensors}
         x, *state = inputs.values()
-        output, h, c = layer(x, tensors["mask"].bool() if "mask" in tensors else None, state or None)
+        output, h, c = layer(x, state or None, tensors["mask"].bool() if "mask" in tensors else None)
         for tensor, name in (output, "output"), (h, "h"), (c, "c"):
             self.near(tensor, tensors[name], 1e-12)
         (output * tensors["probe"]).sum().backward()
@@ -265,11 +265,15 @@ class Layer(Case):
             parts = torch.cat([layer(x[:, :1]), layer(x[:, 1:])], 1)
             self.near(parts, whole, 1e-12)
             self.assertGreater((layer(x) - whole).abs().max(), 1e-3)
-            layer.reset_states()
+            layer.reset_state()
         for _ in range(2):  # a gradient ends where a call ends
             layer(x).sum().backward()
-        with self.raises(ValueError, r"state h is \(2, 5, 4, 2\), expected \(1, 5, 4, 2\)", "reset_states"):
+        with self.raises(ValueError, r"state h is \(2, 5, 4, 2\), expected \(1, 5, 4, 2\)", "reset_state"):
             layer(x[:1])
+        layer.reset_state()
+        with torch.inference_mode():
+            layer(x)
+        layer(x).sum().backward()  # and what inference left can be trained from
         layer.float()(x.float())  # the state moves with the layer
         given = layer(x.float(), initial_state=[state.float() for state in wave_state()])
         self.near(given.sum(), 1.7389421, 1e-5)
@@ -322,6 +326,22 @@ class Layer(Case):
         self.assertFalse(torch.equal(one[0], one[1]) or torch.equal(one[0], other[0]))
         self.assertFalse(torch.equal(masks(None)[0], masks(None)[0]))
 
+    def test_autocast(self):
+        for memory in "store", "recompute":
+            layer = wave_layer(dropout=0.3, recurrent_dropout=0.3, zoneout=0.2, zoneout_cell=0.2, memory=memory, seed=1)
+            x, state = (wave_input().bfloat16(), [tensor.bfloat16() for tensor in wave_state()])
+            outputs, gradients = [], []
+            for half in True, False:
+                layer._generator.manual_seed(1)
+                layer.zero_grad()
+                given = [tensor if half else tensor.double() for tensor in (x, *state)]
+                with torch.autocast("cpu", torch.bfloat16, enabled=half):
+                    outputs.append(layer(given[0], given[1:]))
+                    outputs[-1].sum().backward()
+                gradients.append(layer.hidden.grad)
+            self.near(*outputs, 0)
+            self.near(*gradients, 0)
+
     def test_recompute_keeps_less(self):
         def kept(memory):
             sizes = []
@@ -359,7 +379,7 @@ class InPyTorch(Case):
             if layer._generator is not None:
                 layer._generator.manual_seed(1)
             named = dict(zip(dict(layer.named_parameters()), parameters))
-            return tuple(torch.func.functional_call(layer, named, (x, torch.tensor([[True, False]]), [h, c])))
+            return tuple(torch.func.functional_call(layer, named, (x, [h, c], torch.tensor([[True, False]]))))
 
         return call, (*tensors, *layer.parameters())
 
@@ -459,8 +479,14 @@ class Errors(Case):
         for option in dict(peephole="pixel"), dict(norm="frame"):
             with self.raises(ValueError, "frame, which peephole pixel and norm frame need, is None"):
                 ConvLSTM(**right, **option)
-        with self.raises(TypeError, "kernel_regularizer"):
-            ConvLSTM(**right, kernel_regularizer="l2")
+            with self.raises(ValueError, r"frame is \(2, 8\), which gives states of \(0, 6\)", "padding same"):
+                ConvLSTM(**right, **option, frame=(2, 8))
+        for name, value in dict(kernel_regularizer="l2", unroll=True, name="layer", dtype="float32").items():
+            with self.raises(TypeError, name):
+                ConvLSTM(**right, **{name: value})
+        for seed in 1.5, "1", True:
+            with self.raises(TypeError, "seed is ", "expected an integer"):
+                ConvLSTM(**right, seed=seed)
         with self.raises(TypeError, "positional"):  # Keras' tenth is an initializer
             ConvLSTM(2, 3, 1, "same", None, 1, "tanh", "sigmoid", True, "zeros", input_channels=1)
 
@@ -474,6 +500,14 @@ class Errors(Case):
                  dict(x=x, initial_state=[state[0], state[1][..., :1]])),
                 (ValueError, (r"mask is \[2, 2\]", r"\(B,T\)"), dict(x=x, mask=torch.ones(2, 2, dtype=torch.bool))),
                 (TypeError, ("mask is Float", "bool"), dict(x=x, mask=torch.ones(2, 3))),
+                (TypeError, ("mask is of type list",), dict(x=x, mask=[[True] * 3] * 2)),
+                (TypeError, ("x is None, expected a tensor",), dict(x=None)),
+                (TypeError, ("x is of type ndarray, expected a tensor",), dict(x=x.numpy())),
+                (TypeError, ("initial_state is of type Tensor", "list of h and c"),
+                 dict(x=x, initial_state=torch.ones(2, 3, dtype=torch.bool))),  # a mask in its place
+                (TypeError, ("state c is of type int",), dict(x=x, initial_state=[state[0], 0])),
+                (TypeError, ("training",), dict(x=x, training=True)),
+                (TypeError, ("x is Sparse", "dense"), dict(x=x.to_sparse())),
                 (TypeError, ("input", "Double", "Float like x"), dict(x=x.float())),
                 (TypeError, ("state h", "Float"), dict(x=x, initial_state=[state[0].float(), state[1]]))):
             with self.subTest(words), self.raises(kind, *words):
