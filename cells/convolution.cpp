@@ -87,9 +87,10 @@ ConvolutionGradients convolve_backward(const torch::Tensor& gradient, const torc
                                        std::array<bool, 3> wanted) {
     const Geometry geometry = geometry_of(x, weight, how);
     const torch::Tensor padded = geometry.pads.empty() ? x : at::constant_pad_nd(x, geometry.pads);
-    auto [dx, dweight, dbias] = at::convolution_backward(gradient, padded, weight, at::IntArrayRef({weight.size(0)}),
-                                                         geometry.stride, geometry.padding, geometry.dilation, false,
-                                                         Sizes(geometry.stride.size(), 0), groups, wanted);
+    // A weight that is channels-last would choose that layout, and slower kernels, for all that follows.
+    auto [dx, dweight, dbias] = at::convolution_backward(
+        gradient, padded, weight.contiguous(), at::IntArrayRef({weight.size(0)}), geometry.stride, geometry.padding,
+        geometry.dilation, false, Sizes(geometry.stride.size(), 0), groups, wanted);
     if (dx.defined() && !geometry.pads.empty()) dx = cropped(dx, x, geometry.pads);
     return {dx, dweight, dbias};
 }
