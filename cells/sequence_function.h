@@ -11,7 +11,8 @@ namespace nowcell {
 
 /// `Cell` has
 ///     Rules; kGradients, how many of its tensors can have one; kOutputs, how many results are outputs
-///     forward(tensors, rules, saved): the results of its forward operator
+///     forward(tensors, rules, saved): the results of its forward operator: the sequence of h, the last h and other
+///         states (kOutputs so far), the sequences of those states, all else that is saved
 ///     backward(tensors, results, gradients, rules, wanted): those of its backward operator
 ///     reference(tensors, rules): its outputs by the definition
 ///     save(context, rules), saved(context): its rules between the passes
@@ -27,7 +28,9 @@ struct SequenceFunction : torch::autograd::Function<SequenceFunction<Cell>> {
         const Saved saved = memory == Memory::store ? Saved::gates : Saved::states;
         Tensors results = Cell::forward(unpacked(defined.vec(), present), rules, saved);
         Tensors kept = defined.vec();
-        kept.insert(kept.end(), results.begin(), results.end());
+        // Not the last states: they are the ends of sequences that are kept.
+        kept.push_back(results[0]);
+        kept.insert(kept.end(), results.begin() + Cell::kOutputs, results.end());
         context->save_for_backward(std::move(kept));
         context->set_materialize_grads(false);
         context->saved_data["present"] = list_of(present);
@@ -41,21 +44,30 @@ struct SequenceFunction : torch::autograd::Function<SequenceFunction<Cell>> {
         const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
         const std::vector<bool> present = context->saved_data["present"].toBoolList().vec();
         const Tensors kept = context->get_saved_variables();
-        const auto results = kept.begin() + std::count(present.begin(), present.end(), true);
-        Tensors tensors = unpacked({kept.begin(), results}, present);
+        const auto first = kept.begin() + std::count(present.begin(), present.end(), true);
+        Tensors tensors = unpacked({kept.begin(), first}, present);
         if (c10::GradMode::is_enabled()) {
             // One input may depend on another: gradients must end at the inputs of this call.
             for (torch::Tensor& tensor : tensors) tensor = tensor.defined() ? tensor.view_as(tensor) : tensor;
         }
         const typename Cell::Rules rules = Cell::saved(*context);
         const std::vector<bool> wanted = wanted_gradients(*context, present, Cell::kGradients);
-        Tensors all = c10::GradMode::is_enabled()
-                          ? gradients_of(Cell::reference(tensors, rules), gradients, tensors, wanted)
-                          : only(wanted, Cell::backward(tensors, {results, kept.end()}, gradients, rules, wanted));
+        Tensors all =
+            c10::GradMode::is_enabled()
+                ? gradients_of(Cell::reference(tensors, rules), gradients, tensors, wanted)
+                : only(wanted, Cell::backward(tensors, with_last({first, kept.end()}), gradients, rules, wanted));
         all.resize(present.size());  // noise has no gradient
         Tensors packed = packed_like(all, present);
         packed.resize(packed.size() + 3);  // nor have present, rules and memory
         return packed;
+    }
+
+ private:
+    static Tensors with_last(Tensors results) {
+        Tensors last;
+        for (std::size_t i = 0; i + 1 < Cell::kOutputs; ++i) last.push_back(results[i].select(1, -1));
+        results.insert(results.begin() + 1, last.begin(), last.end());
+        return results;
     }
 };
 
