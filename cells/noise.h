@@ -7,7 +7,7 @@
 
 namespace nowcell {
 
-/// Undefined tensors: none of that kind.
+/// Undefined tensors: none of that kind. Cells take them as constants: they have no gradient.
 struct SequenceNoise {
     torch::Tensor input_dropout;   ///< (B,G,C,size...), G gates, values 0 or 1/(1-p), the same for all steps
     torch::Tensor hidden_dropout;  ///< (B,G,F,size'...)

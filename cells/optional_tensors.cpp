@@ -100,7 +100,7 @@ std::vector<torch::Tensor> gradients_of(const std::vector<torch::Tensor>& output
     std::vector<torch::Tensor> used_outputs;
     std::vector<torch::Tensor> used_gradients;
     for (std::size_t i = 0; i < outputs.size(); ++i) {
-        if (!gradients[i].defined()) continue;
+        if (!gradients[i].defined() || !outputs[i].requires_grad()) continue;
         used_outputs.push_back(outputs[i]);
         used_gradients.push_back(gradients[i]);
     }
@@ -108,11 +108,17 @@ std::vector<torch::Tensor> gradients_of(const std::vector<torch::Tensor>& output
     for (std::size_t i = 0; i < wanted.size(); ++i) {
         if (wanted[i]) used_inputs.push_back(inputs[i]);
     }
-    const auto found = torch::autograd::grad(used_outputs, used_inputs, used_gradients, /*retain_graph=*/true,
-                                             /*create_graph=*/true, /*allow_unused=*/true);
+    std::vector<torch::Tensor> found(used_inputs.size());
+    if (!used_outputs.empty()) {
+        found = torch::autograd::grad(used_outputs, used_inputs, used_gradients, /*retain_graph=*/true,
+                                      /*create_graph=*/true, /*allow_unused=*/true);
+    }
     std::vector<torch::Tensor> result(wanted.size());
     for (std::size_t i = 0, next = 0; i < wanted.size(); ++i) {
-        if (wanted[i]) result[i] = found[next++];
+        if (!wanted[i]) continue;
+        result[i] = found[next++];
+        // Zeros as in a first gradient, for what the outputs do not depend on: recurrent weights over one step.
+        if (!result[i].defined()) result[i] = at::zeros_like(inputs[i]);
     }
     return result;
 }

@@ -47,7 +47,8 @@ std::vector<torch::Tensor> only(const std::vector<bool>& wanted, std::vector<tor
 /// Whether a forward-mode derivative passes through.
 bool has_tangents(const std::vector<torch::Tensor>& tensors);
 
-/// d(outputs . gradients) / d(inputs), differentiable; undefined gradients are zeros, and so are inputs not `wanted`.
+/// d(outputs . gradients) / d(inputs), differentiable; undefined gradients are zeros. Undefined for inputs that are not
+/// `wanted`, zeros for those that the outputs do not depend on.
 std::vector<torch::Tensor> gradients_of(const std::vector<torch::Tensor>& outputs,
                                         const std::vector<torch::Tensor>& gradients,
                                         const std::vector<torch::Tensor>& inputs, const std::vector<bool>& wanted);
