@@ -1,6 +1,8 @@
 // What every cell promises, with every set of options.
 #include "cells/conv_gru.h"
+#include "cells/conv_gru_operator.h"
 #include "cells/conv_lstm.h"
+#include "cells/conv_lstm_operator.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
@@ -11,6 +13,7 @@
 #include <functional>
 
 using nowcell::Activation;
+using nowcell::CellRules;
 using nowcell::ConvGru;
 using nowcell::ConvGruOptions;
 using nowcell::ConvLstm;
@@ -23,6 +26,7 @@ using nowcell::Peephole;
 using nowcell::RecurrentLayer;
 using nowcell::RecurrentOptions;
 using nowcell::Reset;
+using nowcell::SequenceNoise;
 using nowcell::State;
 using nowcell::Update;
 
@@ -148,6 +152,53 @@ std::vector<Variant> variants() {
     return all;
 }
 
+// One number that every element of the tensors moves, each in its own measure.
+torch::Tensor weighted(const std::vector<torch::Tensor>& parts) {
+    torch::Tensor sum = at::zeros({}, at::kDouble);
+    double b = 0.2;
+    for (const torch::Tensor& part : parts) {
+        const torch::Tensor n = at::arange(part.numel(), at::kDouble).view_as(part);
+        sum = sum + (part * at::sin(n * 0.31 + b)).sum();
+        b += 0.7;
+    }
+    return sum;
+}
+
+// Noise of the kinds that the layer has.
+SequenceNoise noise_of(const RecurrentLayer& layer, const torch::Tensor& x) {
+    at::manual_seed(11);
+    const auto* lstm = dynamic_cast<const ConvLstm*>(&layer);
+    const RecurrentOptions& options = layer.recurrent_options();
+    const auto draw = [](std::vector<std::int64_t> shape, at::IntArrayRef size, double chance) {
+        shape.insert(shape.end(), size.begin(), size.end());
+        return chance > 0.0 ? at::empty(shape, at::kDouble).bernoulli_(chance) : torch::Tensor();
+    };
+    const at::IntArrayRef size = x.sizes().slice(3);
+    const std::vector<std::int64_t> state_size = layer.output_size(size);
+    const std::int64_t gates = lstm != nullptr ? 4 : 3;
+    return {draw({kBatch, gates, x.size(2)}, size, options.dropout),
+            draw({kBatch, gates, options.filters}, state_size, options.recurrent_dropout),
+            draw({kBatch, kSteps, options.filters}, state_size, options.zoneout),
+            draw({kBatch, kSteps, options.filters}, state_size, lstm != nullptr ? lstm->options().zoneout_cell : 0.0)};
+}
+
+// Outputs and last states of the layer's weights in the operator, or in the definition.
+std::vector<torch::Tensor> run_cell(const RecurrentLayer& layer, const torch::Tensor& x, State state,
+                                    const SequenceNoise& noise, bool definition) {
+    const RecurrentOptions& o = layer.recurrent_options();
+    const CellRules rules{{o.stride, o.dilation, o.padding}, o.activation, o.recurrent_activation};
+    if (const auto* lstm = dynamic_cast<const ConvLstm*>(&layer)) {
+        const torch::Tensor outputs = definition ? nowcell::conv_lstm_reference(x, state, lstm->weights(), rules, noise)
+                                                 : nowcell::conv_lstm(x, state, lstm->weights(), rules, noise);
+        return {outputs, state.h, state.c};
+    }
+    const auto& gru = dynamic_cast<const ConvGru&>(layer);
+    const nowcell::ConvGruRules all{rules, gru.options().reset, gru.options().update};
+    const torch::Tensor outputs = definition ? nowcell::conv_gru_reference(x, state, gru.weights(), all, noise)
+                                             : nowcell::conv_gru(x, state, gru.weights(), all, noise);
+    return {outputs, state.h};
+}
+
 // One layer with everything that it reads; all in double precision.
 struct Bench {
     std::shared_ptr<RecurrentLayer> layer;
@@ -199,22 +250,16 @@ struct Bench {
         return all;
     }
 
-    torch::Tensor loss(const torch::Tensor& frames) const {
-        torch::Tensor sum = at::zeros({}, at::kDouble);
-        double b = 0.2;
-        for (const torch::Tensor& part : run(frames)) {
-            const torch::Tensor n = at::arange(part.numel(), at::kDouble).view_as(part);
-            sum = sum + (part * at::sin(n * 0.31 + b)).sum();
-            b += 0.7;
-        }
-        return sum;
-    }
+    torch::Tensor loss(const torch::Tensor& frames) const { return weighted(run(frames)); }
     torch::Tensor loss() const { return loss(x); }
 
+    std::vector<torch::Tensor> tensors() const {
+        std::vector<torch::Tensor> all;
+        for (const auto& [name, tensor] : inputs) all.push_back(tensor);
+        return all;
+    }
     std::vector<torch::Tensor> gradients(bool create_graph = false) const {
-        std::vector<torch::Tensor> tensors;
-        for (const auto& [name, tensor] : inputs) tensors.push_back(tensor);
-        return torch::autograd::grad({loss()}, tensors, {}, create_graph, create_graph);
+        return torch::autograd::grad({loss()}, tensors(), {}, create_graph, create_graph);
     }
 };
 
@@ -296,19 +341,22 @@ TEST_CASE("contract: second derivatives equal central differences of the first")
             for (const torch::Tensor& gradient : bench.gradients(true)) sum = sum + gradient.square().sum();
             return sum;
         };
-        const torch::Tensor& weight = bench.inputs.back().second;
-        const torch::Tensor got = torch::autograd::grad({norm()}, {bench.x, weight}, {}, {}, false, true)[0];
-        if (!got.defined()) continue;
-        const std::int64_t at = got.numel() / 2;
-        // Gradients need a graph even where the difference is taken.
-        const double numeric = slope(bench.x, at, [&] {
-            const at::AutoGradMode grad(true);
-            double sum = 0.0;
-            for (const torch::Tensor& gradient : bench.gradients()) sum += gradient.square().sum().item<double>();
-            return sum;
-        });
-        CHECK(std::abs(got.contiguous().view({-1})[at].item<double>() - numeric) <
-              1e-5 * std::max(1.0, std::abs(numeric)));
+        const torch::Tensor weight = bench.layer->parameters()[1];
+        const std::vector<torch::Tensor> got = torch::autograd::grad({norm()}, {bench.x, weight}, {}, {}, false, true);
+        for (const auto& [tensor, second] : {std::pair(bench.x, got[0]), std::pair(weight, got[1])}) {
+            REQUIRE(second.defined());
+            CHECK(largest(second) > 0.0);
+            const std::int64_t at = second.numel() / 2;
+            // Gradients need a graph even where the difference is taken.
+            const double numeric = slope(tensor, at, [&] {
+                const at::AutoGradMode grad(true);
+                double sum = 0.0;
+                for (const torch::Tensor& gradient : bench.gradients()) sum += gradient.square().sum().item<double>();
+                return sum;
+            });
+            CHECK(std::abs(second.contiguous().view({-1})[at].item<double>() - numeric) <
+                  1e-5 * std::max(1.0, std::abs(numeric)));
+        }
     }
 }
 
@@ -324,6 +372,77 @@ TEST_CASE("contract: a graph of the gradient does not change it, though one inpu
             return torch::autograd::grad({loss}, {bench.layer->parameters()[1]}, {}, true, create_graph)[0];
         };
         CHECK(at::allclose(gradient(true), gradient(false), 1e-10, 1e-10));
+    }
+}
+
+TEST_CASE("contract: a graph of the gradient has zeros where no output depends on a weight") {
+    for (const Variant& variant : {lstm("plain", [](auto&) {}), gru("plain", [](auto&) {})}) {
+        INFO(variant.name);
+        const Bench bench(variant);
+        const torch::Tensor hidden = bench.layer->parameters()[1];
+        for (const bool create_graph : {false, true}) {
+            State none;  // one step from zeros: nothing recurs
+            const torch::Tensor loss = bench.layer->forward(bench.x.detach().narrow(1, 0, 1), none).sum();
+            const torch::Tensor got = torch::autograd::grad({loss}, {hidden}, {}, {}, create_graph, true)[0];
+            REQUIRE(got.defined());
+            CHECK(largest(got) == 0.0);
+        }
+        // And when nothing else is asked for, so that no output has a graph.
+        for (auto& parameter : bench.layer->parameters()) parameter.requires_grad_(false);
+        hidden.requires_grad_(true);
+        State none;
+        const torch::Tensor loss = bench.layer->forward(bench.x.detach().narrow(1, 0, 1), none).sum();
+        CHECK(largest(torch::autograd::grad({loss}, {hidden}, {}, {}, true)[0]) == 0.0);
+    }
+}
+
+TEST_CASE("contract: absent states are zeros, each by itself") {
+    for (const Variant& variant : variants()) {
+        INFO(variant.name);
+        Bench bench(variant);
+        const State full = bench.state;
+        const auto run = [&](const State& start) {
+            bench.state = start;
+            std::vector<torch::Tensor> all = bench.run(bench.x);
+            std::vector<torch::Tensor> leaves = bench.layer->parameters();
+            leaves.push_back(bench.x);
+            // The states that are there, too; the others have none.
+            for (const torch::Tensor& state : {start.h, start.c}) {
+                if (state.defined() && state.requires_grad()) leaves.push_back(state);
+            }
+            const std::vector<torch::Tensor> gradients = torch::autograd::grad({bench.loss()}, leaves);
+            all.insert(all.end(), gradients.begin(), gradients.end());
+            return all;
+        };
+        const torch::Tensor zeros = at::zeros_like(full.h.detach());
+        const torch::Tensor c_zeros = bench.has_c ? zeros : torch::Tensor();
+        const auto compare = [&](const State& absent, const State& explicit_zeros) {
+            const std::vector<torch::Tensor> got = run(absent);
+            const std::vector<torch::Tensor> expected = run(explicit_zeros);
+            REQUIRE(got.size() == expected.size());
+            for (std::size_t i = 0; i < got.size(); ++i) CHECK(at::allclose(got[i], expected[i], 1e-12, 1e-12));
+        };
+        compare({}, {zeros, c_zeros});
+        if (!bench.has_c) continue;
+        compare({full.h, {}}, {full.h, zeros});
+        compare({{}, full.c}, {zeros, full.c});
+    }
+}
+
+TEST_CASE("contract: the operator equals the reference, outputs and gradients") {
+    for (const Variant& variant : variants()) {
+        INFO(variant.name);
+        const Bench bench(variant);
+        const SequenceNoise noise = noise_of(*bench.layer, bench.x);
+        const std::vector<torch::Tensor> expected = run_cell(*bench.layer, bench.x, bench.state, noise, true);
+        const std::vector<torch::Tensor> got = run_cell(*bench.layer, bench.x, bench.state, noise, false);
+        REQUIRE(got.size() == expected.size());
+        for (std::size_t i = 0; i < got.size(); ++i) CHECK(at::allclose(got[i], expected[i], 1e-12, 1e-12));
+        const std::vector<torch::Tensor> gradients = torch::autograd::grad({weighted(got)}, bench.tensors());
+        const std::vector<torch::Tensor> defined = torch::autograd::grad({weighted(expected)}, bench.tensors());
+        for (std::size_t i = 0; i < gradients.size(); ++i) {
+            CHECK(at::allclose(gradients[i], defined[i], 1e-10, 1e-10));
+        }
     }
 }
 
