@@ -65,6 +65,9 @@ TEST_CASE("a new layer is initialised as Keras does it") {
     CHECK(limit > 0.06);
     CHECK(layer.weights().bias.sum().item<double>() == 40.0);
     CHECK(layer.weights().bias.narrow(0, 40, 40).min().item<double>() == 1.0);
+    ConvLstmOptions half = options(1, 2);
+    half.forget_bias = 0.5;
+    CHECK(at::equal(ConvLstm(half).weights().bias, at::tensor({0.0, 0.0, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0}, at::kFloat)));
     // Columns of the (K K F, 4F) matrix are orthonormal when there are more rows than columns, rows otherwise.
     const torch::Tensor matrix = layer.weights().hidden.permute({2, 3, 1, 0}).reshape({360, 160});
     CHECK(at::allclose(at::matmul(matrix.t(), matrix), at::eye(160), 1e-4, 1e-5));
@@ -96,6 +99,59 @@ TEST_CASE("a stateful layer goes on where the last call ended") {
     // A layer that is not stateful starts anew.
     ConvLstm forgetful(options(2, 5));
     CHECK(at::equal(forgetful.forward(x), forgetful.forward(x)));
+}
+
+TEST_CASE("a stateful layer trains on after every call, after inference and after a move") {
+    at::manual_seed(3);
+    ConvLstmOptions remembering = options(2, 3);
+    remembering.stateful = true;
+    ConvLstm layer(remembering);
+    const torch::Tensor x = at::randn({2, 3, 2, 6, 5});
+    const auto step = [&] {
+        layer.zero_grad();
+        layer.forward(x).sum().backward();
+        return layer.weights().hidden.grad().clone();
+    };
+    // The second gradient is that of the second call alone, from the first one's state as numbers.
+    const torch::Tensor first = step();
+    State state{layer.state().h.clone(), layer.state().c.clone()};
+    const torch::Tensor second = step();
+    CHECK(!at::allclose(first, second, 1e-3, 1e-3));
+    layer.zero_grad();
+    layer.forward(x, state).sum().backward();
+    CHECK(at::equal(layer.weights().hidden.grad(), second));
+
+    layer.reset_state();
+    {
+        const c10::InferenceMode inference;
+        layer.forward(x);
+    }
+    CHECK(at::allclose(step(), second, 1e-5, 1e-5));
+    // A layer in double precision goes on from what it remembers in single precision.
+    const State single = layer.state();
+    layer.to(at::kDouble);
+    state = {single.h.to(at::kDouble), single.c.to(at::kDouble)};
+    const torch::Tensor expected = layer.forward(x.to(at::kDouble), state);
+    CHECK(at::equal(layer.forward(x.to(at::kDouble)), expected));
+}
+
+TEST_CASE("a last state may be changed in place before the backward pass") {
+    ConvLstm layer(options(2, 3));
+    const torch::Tensor x = at::randn({2, 3, 2, 6, 5});
+    torch::Tensor expected;
+    for (const bool change : {false, true}) {
+        State state;
+        const torch::Tensor loss = layer.forward(x, state).sum();
+        if (change) {
+            const c10::NoGradGuard no_grad;
+            state.h.zero_();
+            state.c.zero_();
+        }
+        layer.zero_grad();
+        loss.backward();
+        if (change) CHECK(at::equal(layer.weights().hidden.grad(), expected));
+        expected = layer.weights().hidden.grad().clone();
+    }
 }
 
 TEST_CASE("lengths become masks, and a masked frame may hold anything") {
@@ -161,6 +217,61 @@ TEST_CASE("dropout draws one mask per gate and keeps it over time") {
     layer.eval();
     State fresh;
     CHECK(std::get<0>(at::_unique(layer.forward(x, fresh)[0][0].mul(1e4).round())).numel() == 1);
+}
+
+TEST_CASE("recurrent dropout draws one mask per gate of the hidden state and keeps it over time") {
+    at::manual_seed(7);
+    ConvLstmOptions dropping = options(1, 1);
+    dropping.kernel = {1};
+    dropping.recurrent_dropout = 0.4;
+    dropping.bias = false;
+    dropping.activation = dropping.recurrent_activation = nowcell::Activation::linear;
+    ConvLstm layer(dropping);
+    {
+        const c10::NoGradGuard no_grad;
+        layer.weights().input.zero_();
+        layer.weights().hidden.fill_(1.0);
+    }
+    // Linear, h = 1, c = 0 and no input: every gate is its mask times h, so that h_1 = m_o m_i m_g, c_1 = m_i m_g and
+    // c_2 = m_f h_1 c_1 + m_i m_g h_1^2.
+    const torch::Tensor x = at::zeros({1, 1, 1, 200, 200});
+    const torch::Tensor ones = at::ones({1, 1, 200, 200});
+    const auto share = [](const torch::Tensor& of) { return of.to(at::kDouble).mean().item<double>(); };
+    const auto near = [](const torch::Tensor& a, double b) { return at::allclose(a, at::full_like(a, b), 1e-4, 1e-4); };
+    State state{ones, at::zeros_like(ones)};
+    const torch::Tensor both = layer.forward(x.expand({1, 2, 1, 200, 200}), state);
+    const torch::Tensor h = both.select(1, 0);
+    CHECK(std::abs(share(h != 0.0) - 0.6 * 0.6 * 0.6) < 0.01);
+    const torch::Tensor kept = h != 0.0;
+    CHECK(near(h.masked_select(kept), std::pow(0.6, -3)));
+    // The masks of the second step are those of the first: where i, g and o were kept, c_2 tells that of f alone.
+    const double from_input = std::pow(0.6, -2) * std::pow(0.6, -6);
+    const torch::Tensor forget = (state.c.masked_select(kept) - from_input) / (std::pow(0.6, -3) * std::pow(0.6, -2));
+    CHECK(std::abs(share(forget > 0.5) - 0.6) < 0.03);
+    CHECK(near(forget.masked_select(forget > 0.5), 1.0 / 0.6));
+    CHECK(near(forget.masked_select(forget <= 0.5), 0.0));
+    layer.eval();
+    State plain{ones, at::zeros_like(ones)};
+    CHECK(near(layer.forward(x, plain), 1.0));
+}
+
+TEST_CASE("zoneout draws anew at every step") {
+    at::manual_seed(8);
+    ConvLstmOptions lazy = options(1, 8);
+    lazy.zoneout = 0.25;
+    lazy.zoneout_cell = 0.4;
+    ConvLstm layer(lazy);
+    const torch::Tensor x = at::randn({1, 3, 1, 40, 40});
+    State state{at::full({1, 8, 40, 40}, 5.0), at::full({1, 8, 40, 40}, 5.0)};
+    const torch::Tensor h = layer.forward(x, state);
+    const auto stays = [&](std::int64_t step) { return h.select(1, step) == h.select(1, step - 1); };
+    const auto share = [](const torch::Tensor& of) { return of.to(at::kDouble).mean().item<double>(); };
+    CHECK(std::abs(share(h.select(1, 0) == 5.0) - 0.25) < 0.02);
+    CHECK(std::abs(share(stays(1)) - 0.25) < 0.02);
+    CHECK(std::abs(share(stays(2)) - 0.25) < 0.02);
+    CHECK(std::abs(share(at::logical_and(stays(1), stays(2))) - 0.25 * 0.25) < 0.02);
+    // c is still the given one where all three steps kept it.
+    CHECK(std::abs(share(state.c == 5.0) - 0.4 * 0.4 * 0.4) < 0.01);
 }
 
 TEST_CASE("zoneout keeps a share of the units, and the expected share in evaluation") {
