@@ -72,7 +72,7 @@ void ConvLstm::add_norm() {
 
 torch::Tensor ConvLstm::sequence(const torch::Tensor& x, State& state, const SequenceNoise& noise,
                                  const SequenceOrder& order) {
-    return conv_lstm(x, state, weights_, rules(), noise, order, options_.memory);
+    return conv_lstm(x, state, weights_, rules(), noise, order, options_.memory, options_.algorithm);
 }
 
 }  // namespace nowcell

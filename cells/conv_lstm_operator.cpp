@@ -1,6 +1,8 @@
 #include "cells/conv_lstm_operator.h"
 
 #include "cells/check.h"
+#include "cells/cpu/conv_lstm_engine.h"
+#include "cells/frame_layout.h"
 #include "cells/rules.h"
 #include "cells/sequence_function.h"
 
@@ -19,76 +21,85 @@ ResultTuple to_tuple(const ConvLstmResult& r) { return {r.h, r.last.h, r.last.c,
 
 // The operators below autograd. A backend (CPU, CUDA) implements these two.
 
+using Forward = ConvLstmResult (*)(const ConvLstmArguments&, Saved);
+using Backward = std::vector<torch::Tensor> (*)(const ConvLstmArguments&, const ConvLstmResult&, const torch::Tensor&,
+                                                const State&, const std::vector<bool>&);
+
+template <Forward kForward>
 ResultTuple forward_operator(const OptionalTensors& tensors, at::IntArrayRef stride, at::IntArrayRef dilation,
                              std::string_view padding, std::string_view activation,
-                             std::string_view recurrent_activation, std::string_view saved) {
+                             std::string_view recurrent_activation, std::string_view saved,
+                             std::string_view algorithm) {
     const CellRules rules = rules_from(stride, dilation, padding, activation, recurrent_activation);
-    const ConvLstmArguments arguments = ConvLstmArguments::from(plain(tensors), rules);
+    const ConvLstmArguments arguments =
+        ConvLstmArguments::from(plain(tensors), rules, algorithm_from(algorithm));
     arguments.check();
-    return to_tuple(conv_lstm_forward(arguments, saved_from(saved)));
-}
-
-ResultTuple forward_shapes(const OptionalTensors& tensors, at::IntArrayRef stride, at::IntArrayRef dilation,
-                           std::string_view padding, std::string_view activation, std::string_view recurrent_activation,
-                           std::string_view saved) {
-    const CellRules rules = rules_from(stride, dilation, padding, activation, recurrent_activation);
-    const ConvLstmArguments arguments = ConvLstmArguments::from(plain(tensors), rules);
-    arguments.check();
-    return to_tuple(conv_lstm_allocate(arguments, saved_from(saved)));
+    return to_tuple(kForward(arguments, saved_from(saved)));
 }
 
 // The gradients are in the order of `tensors`; those not wanted are empty.
+template <Backward kBackward>
 std::vector<torch::Tensor> backward_operator(const OptionalTensors& tensors, at::TensorList results,
                                              const OptionalTensors& gradients, at::IntArrayRef stride,
                                              at::IntArrayRef dilation, std::string_view padding,
                                              std::string_view activation, std::string_view recurrent_activation,
-                                             const c10::List<bool>& wanted) {
+                                             std::string_view algorithm, const c10::List<bool>& wanted) {
     const CellRules rules = rules_from(stride, dilation, padding, activation, recurrent_activation);
-    const ConvLstmArguments arguments = ConvLstmArguments::from(plain(tensors), rules);
+    const ConvLstmArguments arguments =
+        ConvLstmArguments::from(plain(tensors), rules, algorithm_from(algorithm));
     TORCH_CHECK_VALUE(results.size() == 5 && gradients.size() == 3 && wanted.size() == kConvLstmGradients,
                       "ConvLstm: backward got ", results.size(), " results, ", gradients.size(), " gradients and ",
                       wanted.size(), " wanted, expected 5, 3 and ", kConvLstmGradients);
     const std::vector<torch::Tensor> d = plain(gradients);
-    return or_empty(conv_lstm_backward(arguments, {results[0], {results[1], results[2]}, results[3], results[4]}, d[0],
-                                       {d[1], d[2]}, wanted.vec()),
+    return or_empty(kBackward(arguments, {results[0], {results[1], results[2]}, results[3], results[4]}, d[0],
+                              {d[1], d[2]}, wanted.vec()),
                     arguments.x);
 }
 
-std::vector<torch::Tensor> backward_shapes(const OptionalTensors& tensors, at::TensorList, const OptionalTensors&,
-                                           at::IntArrayRef, at::IntArrayRef, std::string_view, std::string_view,
-                                           std::string_view, const c10::List<bool>& wanted) {
-    return empty_gradients(plain(tensors), wanted.vec());
+// Gradients lie in memory as conv_lstm_backward and cpu_backward leave them.
+std::vector<torch::Tensor> backward_shapes(const ConvLstmArguments& arguments, const ConvLstmResult&,
+                                           const torch::Tensor&, const State&, const std::vector<bool>& wanted) {
+    std::vector<torch::Tensor> d = empty_gradients(arguments.tensors(), wanted);
+    if (wanted[kX]) {
+        const torch::Tensor& x = arguments.x;
+        d[kX] = empty_frames(x.sizes(), x.options(), fits_engine(arguments) && is_channels_last(x));
+    }
+    return d;
 }
 
 TORCH_LIBRARY_IMPL(nowcell, CPU, library) {
-    library.impl("conv_lstm_forward", forward_operator);
-    library.impl("conv_lstm_backward", backward_operator);
+    library.impl("conv_lstm_forward", forward_operator<cpu_forward>);
+    library.impl("conv_lstm_backward", backward_operator<cpu_backward>);
 }
 
 // What has no kernels of its own runs on ATen's operators.
 TORCH_LIBRARY_IMPL(nowcell, CompositeExplicitAutograd, library) {
-    library.impl("conv_lstm_forward", forward_operator);
-    library.impl("conv_lstm_backward", backward_operator);
+    library.impl("conv_lstm_forward", forward_operator<conv_lstm_forward>);
+    library.impl("conv_lstm_backward", backward_operator<conv_lstm_backward>);
 }
 
 TORCH_LIBRARY_IMPL(nowcell, Meta, library) {
-    library.impl("conv_lstm_forward", forward_shapes);
-    library.impl("conv_lstm_backward", backward_shapes);
+    library.impl("conv_lstm_forward", forward_operator<conv_lstm_allocate>);
+    library.impl("conv_lstm_backward", backward_operator<backward_shapes>);
 }
 
 // What SequenceFunction needs to know.
 struct ConvLstmCell {
-    using Rules = CellRules;
+    struct Rules {
+        CellRules cell;
+        Algorithm algorithm;
+    };
     static constexpr std::size_t kGradients = kConvLstmGradients;
     static constexpr std::size_t kOutputs = 3;
 
     static Tensors forward(const Tensors& tensors, const Rules& rules, Saved saved) {
         static const auto call = c10::Dispatcher::singleton()
                                      .findSchemaOrThrow("nowcell::conv_lstm_forward", "")
-                                     .typed<decltype(forward_operator)>();
+                                     .typed<decltype(forward_operator<cpu_forward>)>();
+        const CellRules& cell = rules.cell;
         const auto [h, h_last, c_last, c, gates] = call.call(
-            optional(tensors), rules.convolution.stride, rules.convolution.dilation, name_of(rules.convolution.padding),
-            name_of(rules.activation), name_of(rules.recurrent_activation), name_of(saved));
+            optional(tensors), cell.convolution.stride, cell.convolution.dilation, name_of(cell.convolution.padding),
+            name_of(cell.activation), name_of(cell.recurrent_activation), name_of(saved), name_of(rules.algorithm));
         return {h, h_last, c_last, c, gates};
     }
 
@@ -96,21 +107,27 @@ struct ConvLstmCell {
                             const Rules& rules, const std::vector<bool>& wanted) {
         static const auto call = c10::Dispatcher::singleton()
                                      .findSchemaOrThrow("nowcell::conv_lstm_backward", "")
-                                     .typed<decltype(backward_operator)>();
-        return call.call(optional(tensors), results, optional(gradients), rules.convolution.stride,
-                         rules.convolution.dilation, name_of(rules.convolution.padding), name_of(rules.activation),
-                         name_of(rules.recurrent_activation), list_of(wanted));
+                                     .typed<decltype(backward_operator<cpu_backward>)>();
+        const CellRules& cell = rules.cell;
+        return call.call(optional(tensors), results, optional(gradients), cell.convolution.stride,
+                         cell.convolution.dilation, name_of(cell.convolution.padding), name_of(cell.activation),
+                         name_of(cell.recurrent_activation), name_of(rules.algorithm), list_of(wanted));
     }
 
     static Tensors reference(const Tensors& tensors, const Rules& rules) {
-        const ConvLstmArguments a = ConvLstmArguments::from(tensors, rules);
+        const ConvLstmArguments a = ConvLstmArguments::from(tensors, rules.cell);
         State state = a.state;
-        const torch::Tensor h = conv_lstm_reference(a.x, state, a.weights, rules, a.noise);
+        const torch::Tensor h = conv_lstm_reference(a.x, state, a.weights, rules.cell, a.noise);
         return {h, state.h, state.c};
     }
 
-    static void save(AutogradContext& context, const Rules& rules) { save_rules(context, rules); }
-    static Rules saved(AutogradContext& context) { return saved_rules(context); }
+    static void save(AutogradContext& context, const Rules& rules) {
+        save_rules(context, rules.cell);
+        context.saved_data["algorithm"] = static_cast<std::int64_t>(rules.algorithm);
+    }
+    static Rules saved(AutogradContext& context) {
+        return {saved_rules(context), static_cast<Algorithm>(context.saved_data["algorithm"].toInt())};
+    }
 };
 
 // The operator of Python: everything by name, see operators.cpp.
@@ -122,7 +139,7 @@ std::tuple<torch::Tensor, torch::Tensor, torch::Tensor> python_conv_lstm(
     const OptionalTensor& input_dropout, const OptionalTensor& hidden_dropout, const OptionalTensor& keep_h,
     const OptionalTensor& keep_c, const OptionalTensor& mask, at::IntArrayRef stride, at::IntArrayRef dilation,
     std::string_view padding, std::string_view activation, std::string_view recurrent_activation, bool go_backwards,
-    bool zero_output_for_mask, std::string_view memory) {
+    bool zero_output_for_mask, std::string_view memory, std::string_view algorithm) {
     State state{plain(h), plain(c)};
     const ConvLstmWeights weights{input,
                                   hidden,
@@ -135,7 +152,7 @@ std::tuple<torch::Tensor, torch::Tensor, torch::Tensor> python_conv_lstm(
     const SequenceNoise noise{plain(input_dropout), plain(hidden_dropout), plain(keep_h), plain(keep_c)};
     const torch::Tensor outputs =
         conv_lstm(x, state, weights, rules_from(stride, dilation, padding, activation, recurrent_activation), noise,
-                  {plain(mask), go_backwards, zero_output_for_mask}, memory_from(std::string(memory)));
+                  {plain(mask), go_backwards, zero_output_for_mask}, memory_from(std::string(memory)), algorithm_from(algorithm));
     return {outputs, state.h, state.c};
 }
 
@@ -161,9 +178,11 @@ std::vector<torch::Tensor> ConvLstmArguments::tensors() const {
             noise.keep_c};
 }
 
-ConvLstmArguments ConvLstmArguments::from(const std::vector<torch::Tensor>& t, const CellRules& rules) {
+ConvLstmArguments ConvLstmArguments::from(const std::vector<torch::Tensor>& t, const CellRules& rules,
+                                          Algorithm algorithm) {
     TORCH_CHECK_VALUE(t.size() == 15, "ConvLstm: ", t.size(), " tensors, expected 15");
-    return {t[0], {t[1], t[2]}, {t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10]}, {t[11], t[12], t[13], t[14]}, rules};
+    return {t[0], {t[1], t[2]}, {t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10]}, {t[11], t[12], t[13], t[14]}, rules,
+            algorithm};
 }
 
 std::vector<std::int64_t> ConvLstmArguments::frame_size() const {
@@ -197,11 +216,12 @@ void ConvLstmArguments::check() const {
 }
 
 torch::Tensor conv_lstm(const torch::Tensor& x, State& state, const ConvLstmWeights& weights, const CellRules& rules,
-                        const SequenceNoise& noise, const SequenceOrder& order, Memory memory) {
+                        const SequenceNoise& noise, const SequenceOrder& order, Memory memory,
+                        Algorithm algorithm) {
     return in_order("ConvLstm", {x, state, noise}, weights.input.scalar_type(), order, [&](const SequenceInputs& in) {
-        const ConvLstmArguments arguments{in.x, in.state, weights, in.noise, rules};
+        const ConvLstmArguments arguments{in.x, in.state, weights, in.noise, rules, algorithm};
         arguments.check();
-        const Tensors outputs = run_sequence<ConvLstmCell>(arguments.tensors(), rules, memory);
+        const Tensors outputs = run_sequence<ConvLstmCell>(arguments.tensors(), {rules, algorithm}, memory);
         state = {outputs[1], outputs[2]};
         return outputs[0];
     });

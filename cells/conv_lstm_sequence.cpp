@@ -2,6 +2,8 @@
 
 #include "cells/accumulate.h"
 #include "cells/chunks.h"
+#include "cells/cpu/conv_lstm_engine.h"
+#include "cells/frame_layout.h"
 #include "cells/layer_norm.h"
 
 #include <ATen/ATen.h>
@@ -10,9 +12,6 @@
 
 namespace nowcell {
 namespace {
-
-// Positions in ConvLstmArguments::tensors().
-enum Index { kX, kH, kC, kInput, kHidden, kBias, kPeephole, kInputScale, kInputShift, kHiddenScale, kHiddenShift };
 
 std::vector<Chunk> chunks_of(const ConvLstmArguments& a) {
     const std::int64_t gates = a.x.size(0) * 4 * a.filters() * c10::multiply_integers(a.frame_size());
@@ -145,7 +144,7 @@ class Backward {
         add_norm(norm_parts() ? kHiddenScale : kInputScale, d);
     }
 
-    void add_norm(Index scale, const LayerNormGradients& d) {
+    void add_norm(ConvLstmIndex scale, const LayerNormGradients& d) {
         const auto at = static_cast<std::size_t>(scale);
         if (wanted_[at]) accumulate(grad_[at], d.scale);
         if (wanted_[at + 1]) accumulate(grad_[at + 1], d.shift);
@@ -209,15 +208,17 @@ ConvLstmResult conv_lstm_allocate(const ConvLstmArguments& a, Saved saved) {
     std::vector<std::int64_t> shape = {a.x.size(0), a.filters()};
     const std::vector<std::int64_t> size = a.frame_size();
     shape.insert(shape.end(), size.begin(), size.end());
-    const auto empty = [&] { return at::empty(shape, a.x.options()); };
+    const bool engine = fits_engine(a);
+    const auto empty = [&](bool last) { return empty_frames(shape, a.x.options(), last); };
+    const auto none = [&] { return at::empty({0}, a.x.options()); };
     ConvLstmResult result;
-    result.last = {empty(), empty()};
+    result.last = {empty(false), empty(false)};
     shape.insert(shape.begin() + 1, a.x.size(1));
-    result.h = empty();
-    result.c = saved == Saved::none ? at::empty({0}, a.x.options()) : empty();
+    result.h = empty(engine && is_channels_last(a.x));
+    result.c = saved == Saved::none ? none() : empty(engine);
     shape[2] *= 4;
     const bool gates = saved == Saved::gates && !a.weights.norm_input_scale.defined();
-    result.gates = gates ? empty() : at::empty({0}, a.x.options());
+    result.gates = gates ? empty(engine) : none();
     return result;
 }
 

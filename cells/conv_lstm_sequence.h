@@ -1,6 +1,7 @@
 // A ConvLSTM over a sequence with backpropagation through time written by hand, in ATen operators.
 #pragma once
 
+#include "cells/cpu/algorithm.h"
 #include "cells/memory.h"
 #include "cells/reference.h"
 
@@ -15,11 +16,13 @@ struct ConvLstmArguments {
     ConvLstmWeights weights = {};
     SequenceNoise noise = {};
     CellRules rules = {};
+    Algorithm algorithm = Algorithm::automatic;  ///< on a CPU
 
     /// In the order x, h, c, input, hidden, bias, peephole, the four of the norm, the four of the noise.
     std::vector<torch::Tensor> tensors() const;
     /// The inverse.
-    static ConvLstmArguments from(const std::vector<torch::Tensor>& tensors, const CellRules& rules);
+    static ConvLstmArguments from(const std::vector<torch::Tensor>& tensors, const CellRules& rules,
+                                  Algorithm algorithm = Algorithm::automatic);
 
     /// Throws c10::ValueError or c10::TypeError that names the tensor, its shape and what was expected.
     void check() const;
@@ -28,8 +31,21 @@ struct ConvLstmArguments {
     std::vector<std::int64_t> frame_size() const;  ///< of the hidden state: size'...
 };
 
-/// How many of those tensors can have a gradient: all but the noise.
-constexpr std::size_t kConvLstmGradients = 11;
+/// Places in ConvLstmArguments::tensors() of those that can have a gradient: all but the noise.
+enum ConvLstmIndex : std::size_t {
+    kX,
+    kH,
+    kC,
+    kInput,
+    kHidden,
+    kBias,
+    kPeephole,
+    kInputScale,
+    kInputShift,
+    kHiddenScale,
+    kHiddenShift,
+    kConvLstmGradients,
+};
 
 /// Results of the forward pass.
 struct ConvLstmResult {
@@ -39,7 +55,8 @@ struct ConvLstmResult {
     torch::Tensor gates;  ///< (B,T,4F,size'...) behind their activations, empty unless Saved::gates
 };
 
-/// Memory for the results, not filled; on any device, also "meta".
+/// Memory for the results, not filled; on any device, also "meta". Where the CPU's kernels fit (whether they will run or
+/// not), c and gates have channels last, and h if x has.
 ConvLstmResult conv_lstm_allocate(const ConvLstmArguments& arguments, Saved saved);
 
 /// Not differentiable by itself. With a norm the gates are never saved: their pre-activations would be needed as well.

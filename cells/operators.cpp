@@ -10,7 +10,7 @@ TORCH_LIBRARY(nowcell, library) {
         "Tensor? hidden_dropout=None, Tensor? keep_h=None, Tensor? keep_c=None, Tensor? mask=None, *, "
         "int[] stride=[], int[] dilation=[], str padding='same', str activation='tanh', "
         "str recurrent_activation='sigmoid', bool go_backwards=False, bool zero_output_for_mask=False, "
-        "str memory='store') -> (Tensor output, Tensor h, Tensor c)");
+        "str memory='store', str algorithm='auto') -> (Tensor output, Tensor h, Tensor c)");
     library.def(
         "conv_gru(Tensor x, Tensor? h, Tensor input, Tensor hidden, Tensor? bias=None, Tensor? hidden_bias=None, "
         "Tensor? input_dropout=None, Tensor? hidden_dropout=None, Tensor? keep_h=None, Tensor? mask=None, *, "
@@ -20,10 +20,11 @@ TORCH_LIBRARY(nowcell, library) {
     // What a backend implements; autograd calls these. `tensors` are those of the cell's *Arguments::tensors().
     library.def(
         "conv_lstm_forward(Tensor?[] tensors, int[] stride, int[] dilation, str padding, str activation, "
-        "str recurrent_activation, str saved) -> (Tensor h, Tensor h_last, Tensor c_last, Tensor c, Tensor gates)");
+        "str recurrent_activation, str saved, str algorithm) -> (Tensor h, Tensor h_last, Tensor c_last, Tensor c, "
+        "Tensor gates)");
     library.def(
         "conv_lstm_backward(Tensor?[] tensors, Tensor[] results, Tensor?[] gradients, int[] stride, int[] dilation, "
-        "str padding, str activation, str recurrent_activation, bool[] wanted) -> Tensor[]");
+        "str padding, str activation, str recurrent_activation, str algorithm, bool[] wanted) -> Tensor[]");
     library.def(
         "conv_gru_forward(Tensor?[] tensors, int[] stride, int[] dilation, str padding, str activation, "
         "str recurrent_activation, str reset, str update, str saved) -> (Tensor h, Tensor h_last, Tensor gates)");

@@ -84,6 +84,7 @@ class ConvLSTM(nn.Module):
     input_channels: C. peephole: none, channel (any frame size) or pixel. norm, of the gates: none, channels (of each
     pixel) or frame; norm_on: the input and the recurrent parts, or their sum. frame: size of the frames, for pixel and
     frame. zoneout, zoneout_cell: chance that h, c keep their old values. memory: store, or recompute in a third of it.
+    algorithm: on a CPU, see cells/README.md.
     """
 
     def __init__(self, filters, kernel_size, strides=1, padding="valid", data_format=None, dilation_rate=1,
@@ -91,7 +92,7 @@ class ConvLSTM(nn.Module):
                  unit_forget_bias=True, dropout=0.0, recurrent_dropout=0.0, seed=None, return_sequences=False,
                  return_state=False, go_backwards=False, stateful=False, zero_output_for_mask=False, input_channels,
                  rank=2, peephole="none", norm="none", norm_on="parts", frame=None, zoneout=0.0, zoneout_cell=0.0,
-                 memory="store"):
+                 memory="store", algorithm="auto"):
         super().__init__()
         if _positive("rank", rank) > 3:
             raise ValueError(f"rank is {rank}, expected 1, 2 or 3")
@@ -109,6 +110,8 @@ class ConvLSTM(nn.Module):
         self.dropout, self.recurrent_dropout = _rate("dropout", dropout), _rate("recurrent_dropout", recurrent_dropout)
         self.zoneout, self.zoneout_cell = _rate("zoneout", zoneout), _rate("zoneout_cell", zoneout_cell)
         self.memory = _choice("memory", memory, ("store", "recompute"))
+        self.algorithm = _choice("algorithm", algorithm,
+                                 ("auto", "direct", "winograd-safe", "winograd-fast", "reference"))
         self.unit_forget_bias, self.stateful = unit_forget_bias, stateful
         self.return_sequences, self.return_state = return_sequences, return_state
         self.go_backwards, self.zero_output_for_mask = go_backwards, zero_output_for_mask
@@ -179,7 +182,7 @@ class ConvLSTM(nn.Module):
             *(getattr(self, name) for name in _PARAMETERS), *self._noise(x, size), mask, stride=self.strides,
             dilation=self.dilation_rate, padding=self.padding, activation=self.activation,
             recurrent_activation=self.recurrent_activation, go_backwards=self.go_backwards,
-            zero_output_for_mask=self.zero_output_for_mask, memory=self.memory)
+            zero_output_for_mask=self.zero_output_for_mask, memory=self.memory, algorithm=self.algorithm)
         if not self.return_sequences:
             output = output[:, -1]
         output, h, c = (tensor.movedim(first_axis, last_axis) for tensor in (output, h, c))

@@ -4,6 +4,7 @@
 # unpacked into $NOWCELL_DEPS. Whatever the user names wins, and is an error if it does not fit.
 #
 # Target:    LibTorch::cpu            torch_cpu + c10, headers as SYSTEM
+#            LibTorch::openmp         the OpenMP runtime that LibTorch uses: a second one would double the threads
 # Variables: LibTorch_FOUND  LibTorch_VERSION  LibTorch_ROOT  LibTorch_LIBRARY_DIR  LibTorch_SOURCE (in words)
 #            LibTorch_INCLUDE_DIRS
 #            LibTorch_HAS_CUDA        libtorch_cuda.so and the NVIDIA libraries it loads are there
@@ -134,6 +135,16 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::cpu)
     set_property(TARGET LibTorch::torch_cpu PROPERTY IMPORTED_LINK_DEPENDENT_LIBRARIES LibTorch::c10)
     add_library(LibTorch::cpu INTERFACE IMPORTED)
     set_property(TARGET LibTorch::cpu PROPERTY INTERFACE_LINK_LIBRARIES LibTorch::torch_cpu LibTorch::c10)
+
+    add_library(LibTorch::openmp INTERFACE IMPORTED)
+    file(GLOB _libtorch_openmp "${LibTorch_LIBRARY_DIR}/libgomp*.so*")
+    list(LENGTH _libtorch_openmp _libtorch_openmp_count)
+    set_property(TARGET LibTorch::openmp PROPERTY INTERFACE_COMPILE_OPTIONS -fopenmp)
+    if(_libtorch_openmp_count EQUAL 1)
+        set_property(TARGET LibTorch::openmp PROPERTY INTERFACE_LINK_LIBRARIES "${_libtorch_openmp}")
+    else()
+        set_property(TARGET LibTorch::openmp PROPERTY INTERFACE_LINK_OPTIONS -fopenmp)
+    endif()
 
     # Installed programs keep the path of a LibTorch that lives outside the installation.
     if(NOT DEFINED CMAKE_INSTALL_RPATH_USE_LINK_PATH)

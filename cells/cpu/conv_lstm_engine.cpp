@@ -1,0 +1,262 @@
+#include "cells/cpu/conv_lstm_engine.h"
+
+#include "cells/cpu/engine_use.h"
+#include "cells/cpu/plan.h"
+#include "cells/frame_layout.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace nowcell {
+namespace {
+
+using cpu::Frames;
+
+bool all_are(at::IntArrayRef values, std::int64_t one) {
+    return std::all_of(values.begin(), values.end(), [one](std::int64_t value) { return value == one; });
+}
+
+// One number for each item and step.
+bool per_step(const torch::Tensor& keep) {
+    return !keep.defined() || (keep.dim() == 5 && all_are(keep.sizes().slice(2), 1));
+}
+
+// Null: they fit.
+const char* misfit(const ConvLstmArguments& a) {
+    const ConvLstmWeights& w = a.weights;
+    if (a.algorithm == Algorithm::reference) return "asked for";
+    if (a.x.scalar_type() != at::kFloat) return "not float32";
+    if (a.x.dim() != 5) return "frames without two axes";
+    const std::int64_t kernel = w.input.size(2);
+    if (w.input.size(3) != kernel) return "a kernel that is not square";
+    if (kernel > 7 || kernel % 2 == 0) return "a kernel other than 1, 3, 5 and 7";
+    if (a.rules.convolution.padding != Padding::same) return "padding \"valid\"";
+    if (!all_are(a.rules.convolution.stride, 1)) return "a stride";
+    if (!all_are(a.rules.convolution.dilation, 1)) return "a dilation";
+    if (w.norm_input_scale.defined()) return "a norm of the gates";
+    if (a.noise.input_dropout.defined() || a.noise.hidden_dropout.defined()) return "dropout inside the cell";
+    if (!per_step(a.noise.keep_h) || !per_step(a.noise.keep_c)) return "zoneout";
+    if (a.x.numel() == 0) return "an empty sequence";
+    const std::int64_t pixels = a.x.size(0) * a.x.size(3) * a.x.size(4);
+    const std::int64_t depth = std::max(4 * a.filters(), a.x.size(2));
+    if (pixels * (depth + 64) > std::numeric_limits<std::int32_t>::max()) return "frames of 2^31 numbers";
+    return nullptr;
+}
+
+// Frames of (B,T,C,H,W), or of (B,C,H,W) as one step; as they are if they have no gaps, else copied into `kept`.
+Frames frames_of(const torch::Tensor& tensor, torch::Tensor& kept) {
+    if (!tensor.defined()) return {};
+    kept = has_planes(tensor) || is_channels_last(tensor) ? tensor : tensor.contiguous();
+    Frames frames;
+    frames.data = static_cast<float*>(const_cast<void*>(kept.const_data_ptr()));
+    frames.batch = kept.stride(0);
+    frames.step = kept.dim() == 5 ? kept.stride(1) : 0;
+    frames.channels_last = !has_planes(kept);
+    return frames;
+}
+
+// The call as the kernels know it; keeps the tensors it points to.
+class Call {
+ public:
+    Call(const ConvLstmArguments& a, bool training) : a_(a) {
+        const ConvLstmWeights& w = a.weights;
+        input_ = w.input.contiguous();
+        hidden_ = w.hidden.contiguous();
+        if (w.bias.defined()) bias_ = w.bias.contiguous();
+        if (w.peephole.defined()) {  // channels last
+            peephole_ = w.peephole.permute({0, 2, 3, 1}).contiguous();
+        }
+        problem_.batch = static_cast<int>(a.x.size(0));
+        problem_.height = static_cast<int>(a.x.size(3));
+        problem_.width = static_cast<int>(a.x.size(4));
+        problem_.channels = static_cast<int>(a.x.size(2));
+        problem_.filters = static_cast<int>(a.filters());
+        problem_.kernel = static_cast<int>(w.input.size(2));
+        problem_.threads = at::in_parallel_region() ? 1 : at::get_num_threads();
+        problem_.training = training;
+        problem_.pixel_peephole = w.peephole.defined() && w.peephole[0][0].numel() > 1;
+        problem_.activation = a.rules.activation;
+        problem_.recurrent_activation = a.rules.recurrent_activation;
+        problem_.standard = a.rules.activation == Activation::tanh &&
+                            a.rules.recurrent_activation == Activation::sigmoid && !w.peephole.defined() &&
+                            !a.noise.keep_h.defined() && !a.noise.keep_c.defined();
+        problem_.algorithm = a.algorithm;
+        steps_ = static_cast<int>(a.x.size(1));
+        keep_h_ = by_step(a.noise.keep_h);
+        keep_c_ = by_step(a.noise.keep_c);
+    }
+
+    const cpu::Problem& problem() const { return problem_; }
+    int steps() const { return steps_; }
+    cpu::Weights weights() const {
+        return {input_.const_data_ptr<float>(), hidden_.const_data_ptr<float>(), pointer(bias_)};
+    }
+    cpu::WeightStamp stamp() const {
+        return cpu::stamp_of(weights(), version(input_), version(hidden_), static_cast<std::size_t>(input_.numel()),
+                             static_cast<std::size_t>(hidden_.numel()));
+    }
+    const float* peephole() const { return pointer(peephole_); }
+    cpu::Kept keep_h() const { return {pointer(keep_h_)}; }
+    cpu::Kept keep_c() const { return {pointer(keep_c_)}; }
+
+    Frames frames(const torch::Tensor& tensor) {
+        torch::Tensor kept;
+        const Frames frames = frames_of(tensor, kept);
+        if (kept.defined()) kept_.push_back(kept);
+        return frames;
+    }
+
+    void note(const cpu::Plan& plan, bool backward) const {
+        const bool other = a_.algorithm != Algorithm::automatic && a_.algorithm != plan.algorithm();
+        note_engine_use({layer_text(), plan.text(), other ? "not " + name_of(a_.algorithm) + ": no such kernel, or "
+                                                            "its self-check failed" : ""}, backward);
+    }
+    std::string layer_text() const;
+
+ private:
+    static const float* pointer(const torch::Tensor& tensor) {
+        return tensor.defined() ? tensor.const_data_ptr<float>() : nullptr;
+    }
+    // A copy that contiguous() made is another tensor each time.
+    std::int64_t version(const torch::Tensor& used) const {
+        const bool own = used.is_same(a_.weights.input) || used.is_same(a_.weights.hidden);
+        return own && !used.is_inference() ? used._version() : -1;
+    }
+    torch::Tensor by_step(const torch::Tensor& keep) const {
+        if (!keep.defined()) return {};
+        return keep.expand({problem_.batch, steps_, 1, 1, 1}).reshape({problem_.batch, steps_}).t().contiguous();
+    }
+
+    const ConvLstmArguments& a_;
+    cpu::Problem problem_;
+    int steps_ = 0;
+    torch::Tensor input_, hidden_, bias_, peephole_, keep_h_, keep_c_;
+    std::vector<torch::Tensor> kept_;
+};
+
+std::string text_of(const ConvLstmArguments& a) {
+    std::string text = std::to_string(a.x.size(2)) + " -> " + std::to_string(a.filters()) + ", ";
+    for (const std::int64_t side : a.weights.input.sizes().slice(2)) {
+        text += (text.ends_with(", ") ? "" : "x") + std::to_string(side);
+    }
+    text += ", batch " + std::to_string(a.x.size(0)) + ", ";
+    for (const std::int64_t side : a.x.sizes().slice(3)) text += (text.ends_with(", ") ? "" : "x") + std::to_string(side);
+    return text;
+}
+
+std::string Call::layer_text() const { return text_of(a_); }
+
+const cpu::Parallel& parallel() {
+    static const cpu::Parallel run = [](int count, const std::function<void(int)>& work) {
+        at::parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
+            for (std::int64_t i = begin; i < end; ++i) work(static_cast<int>(i));
+        });
+    };
+    return run;
+}
+
+// Why LibTorch's operators must do; null where the kernels can.
+const char* obstacle(const ConvLstmArguments& a) {
+    if (const char* const reason = misfit(a)) return reason;
+    if (cpu::kernels_for(Algorithm::direct, static_cast<int>(a.weights.input.size(2))) == nullptr) {
+        return "no kernels for this processor";
+    }
+    return nullptr;
+}
+
+void note_reference(const ConvLstmArguments& a, const char* reason, bool backward) {
+    note_engine_use({text_of(a), "reference", reason}, backward);
+}
+
+}  // namespace
+
+bool fits_engine(const ConvLstmArguments& arguments, std::string* reason) {
+    const char* const why = misfit(arguments);
+    if (why != nullptr && reason != nullptr) *reason = why;
+    return why == nullptr;
+}
+
+ConvLstmResult cpu_forward(const ConvLstmArguments& a, Saved saved) {
+    if (const char* const reason = obstacle(a)) {
+        note_reference(a, reason, false);
+        return conv_lstm_forward(a, saved);
+    }
+    ConvLstmResult result = conv_lstm_allocate(a, saved);
+    Call call(a, saved != Saved::none);
+    cpu::PlanLease plan(call.problem(), call.weights(), call.stamp(), call.steps());
+    plan->pack(call.weights(), call.stamp(), false);
+    cpu::ForwardCall forward;
+    forward.steps = call.steps();
+    forward.x = call.frames(a.x);
+    forward.h_first = call.frames(a.state.h);
+    forward.c_first = call.frames(a.state.c);
+    forward.h = call.frames(result.h);
+    if (result.c.numel() > 0) forward.c = call.frames(result.c);
+    if (result.gates.numel() > 0) forward.gates = call.frames(result.gates);
+    forward.h_last = call.frames(result.last.h);
+    forward.c_last = call.frames(result.last.c);
+    forward.keep_h = call.keep_h();
+    forward.keep_c = call.keep_c();
+    const cpu::ArenaLease arena;
+    cpu::run_forward(plan->layer(call.peephole()), plan->kernels(), plan->workers(), parallel(), *arena.get(), forward);
+    call.note(*plan, false);
+    return result;
+}
+
+std::vector<torch::Tensor> cpu_backward(const ConvLstmArguments& a, const ConvLstmResult& result,
+                                        const torch::Tensor& outputs, const State& last,
+                                        const std::vector<bool>& wanted) {
+    if (const char* const reason = obstacle(a)) {
+        note_reference(a, reason, true);
+        return conv_lstm_backward(a, result, outputs, last, wanted);
+    }
+    const ConvLstmWeights& w = a.weights;
+    Call call(a, true);
+    cpu::PlanLease plan(call.problem(), call.weights(), call.stamp(), call.steps());
+    plan->pack(call.weights(), call.stamp(), true);
+    std::vector<torch::Tensor> d(kConvLstmGradients);
+    const auto gradient = [&](std::size_t index, const torch::Tensor& like) {
+        if (wanted[index] && like.defined()) d[index] = at::empty_like(like, at::MemoryFormat::Contiguous);
+    };
+    if (wanted[kX]) d[kX] = empty_frames(a.x.sizes(), a.x.options(), is_channels_last(a.x));
+    gradient(kH, a.state.h);
+    gradient(kC, a.state.c);
+    if (wanted[kInput] || wanted[kHidden]) {
+        d[kInput] = at::empty_like(w.input, at::MemoryFormat::Contiguous);
+        d[kHidden] = at::empty_like(w.hidden, at::MemoryFormat::Contiguous);
+    }
+    gradient(kBias, w.bias);
+    torch::Tensor d_peephole;
+    if (wanted[kPeephole]) d_peephole = at::empty_like(w.peephole.permute({0, 2, 3, 1}), at::MemoryFormat::Contiguous);
+
+    cpu::BackwardCall backward;
+    backward.steps = call.steps();
+    backward.x = call.frames(a.x);
+    backward.h_first = call.frames(a.state.h);
+    backward.c_first = call.frames(a.state.c);
+    backward.h = call.frames(result.h);
+    backward.c = call.frames(result.c);
+    if (result.gates.numel() > 0) backward.gates = call.frames(result.gates);
+    backward.d_h = call.frames(outputs);
+    backward.d_h_last = call.frames(last.h);
+    backward.d_c_last = call.frames(last.c);
+    backward.d_x = call.frames(d[kX]);
+    backward.d_h_first = call.frames(d[kH]);
+    backward.d_c_first = call.frames(d[kC]);
+    const auto pointer = [](const torch::Tensor& t) { return t.defined() ? t.mutable_data_ptr<float>() : nullptr; };
+    backward.weights = {pointer(d[kInput]), pointer(d[kHidden])};
+    backward.d_bias = pointer(d[kBias]);
+    backward.d_peephole = pointer(d_peephole);
+    backward.keep_h = call.keep_h();
+    backward.keep_c = call.keep_c();
+    const cpu::ArenaLease arena;
+    cpu::run_backward(plan->layer(call.peephole()), plan->kernels(), plan->workers(), parallel(), *arena.get(), backward);
+    call.note(*plan, true);
+    if (d_peephole.defined()) d[kPeephole] = d_peephole.permute({0, 3, 1, 2}).contiguous();
+    return d;
+}
+
+}  // namespace nowcell
