@@ -277,8 +277,8 @@ Plan::Plan(const Problem& problem, Algorithm algorithm, const Kernels& kernels)
     const int tiles = problem.batch * ((problem.height + m - 1) / m) * ((problem.width + m - 1) / m);
     const int each = (tiles + workers_.count - 1) / workers_.count;
     // The inputs of a block should fit the second-level cache beside a group's sums.
-    layer_.block = std::min(each, tuned("NOWCELL_BLOCK", 96));
-    layer_.gradient_block = std::min(4 * each, tuned("NOWCELL_GRADIENT_BLOCK", 192));
+    layer_.block = std::min(each, tuned("NOWCELL_BLOCK", 48));
+    layer_.gradient_block = std::min(4 * each, tuned("NOWCELL_GRADIENT_BLOCK", 96));
 }
 
 void Plan::pack(const Weights& weights, const WeightStamp& stamp, bool backward) {
