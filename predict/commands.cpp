@@ -5,6 +5,7 @@
 #include "predict/pictures.h"
 #include "predict/score_table.h"
 #include "src/device.h"
+#include "src/engine_log.h"
 #include "src/error.h"
 #include "src/files.h"
 #include "src/json.h"
@@ -108,6 +109,11 @@ Forecast picture_of(const FrameSource& source, const Forecaster& model, const Wi
     return drawable(std::move(picture));
 }
 
+Forecaster load_model(const Request& request) {
+    return Forecaster::load(request.text("--model"), choose_device(request.text("--device", "auto")),
+                            request.overrides());
+}
+
 int predict(const Request& request) {
     choose_threads(request);
     const bool pictures = !request.has("--no-pictures");
@@ -121,13 +127,14 @@ int predict(const Request& request) {
                     "", "choose another --output");
     }
 
-    const Forecaster model = Forecaster::load(request.text("--model"), choose_device(request.text("--device", "auto")));
+    const Forecaster model = load_model(request);
     const auto source = open_input(request, model);
     const SourceInfo& info = source->info();
     const std::int64_t horizon = request.integer("--horizon", model.data().window.output_steps);
     const std::vector<Window> starts = forecast_starts(request, model, info);
     log_info(describe(model.device()));
     const torch::Tensor frames = forecast_all(model, *source, starts, horizon);
+    log_engines();
 
     ForecastRecord record{info.units, info.step_s, info.path, {}, request.text("--model"), request.command_line};
     for (const Window& start : starts) {
@@ -179,7 +186,7 @@ ChosenPart choose_part(const Request& request, const Forecaster& model, const So
 
 int evaluate_model(const Request& request) {
     choose_threads(request);
-    const Forecaster model = Forecaster::load(request.text("--model"), choose_device(request.text("--device", "auto")));
+    const Forecaster model = load_model(request);
     const auto source = open_input(request, model);
     const ChosenPart chosen = choose_part(request, model, source->info());
     WindowOptions window = model.data().window;
@@ -207,6 +214,7 @@ int evaluate_model(const Request& request) {
     const ScoreTable table = evaluate(set, contenders(model, baselines), model.normalizer(), [&](std::int64_t done) {
         progress.update(fmt::format("scored {} of {} windows", done, set.windows.size()));
     });
+    log_engines();
     const ScoreContext context{request.text("--model"), request.text("--input"), to_string(chosen.part), chosen.why};
     if (request.has("--csv")) write_report(request.text("--csv"), score_csv(table));
     deliver(request, score_text(table, context), score_json(table, context));

@@ -54,11 +54,12 @@ Forecaster::Forecaster(Config config, std::shared_ptr<SequenceModel> network, No
     network_->to(device_);
 }
 
-Forecaster Forecaster::load(const std::string& model, torch::Device device) {
+Forecaster Forecaster::load(const std::string& model, torch::Device device,
+                            const std::vector<std::string>& overrides) {
     const std::string path = RunDirectory::resolve_model(model);
     const Checkpoint checkpoint = Checkpoint::load(path);
     try {
-        Config config = Config::parse(checkpoint.sections.at("config"), path + " (config)");
+        Config config = Config::parse(checkpoint.sections.at("config"), path + " (config)", overrides);
         TrainedOn trained_on = trained_on_from(checkpoint.get_json("data"));
         auto network = make_sequence_model(trained_on.channels, ModelOptions::from(config), trained_on.frame());
         checkpoint.get_model(*network);

@@ -41,8 +41,10 @@ class Forecaster {
     Forecaster(Config config, std::shared_ptr<SequenceModel> network, Normalizer normalizer, BaselineOptions baselines,
                TrainedOn trained_on, torch::Device device);
 
-    /// `model`: RUN or FILE as users type it. Throws Error(model).
-    static Forecaster load(const std::string& model, torch::Device device);
+    /// `model`: RUN or FILE as users type it. overrides: "key=value" in place of what the run was configured with.
+    /// Throws Error(model).
+    static Forecaster load(const std::string& model, torch::Device device,
+                           const std::vector<std::string>& overrides = {});
 
     /// Everything load() needs.
     void put(Checkpoint& checkpoint) const;

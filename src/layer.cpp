@@ -44,6 +44,7 @@ std::shared_ptr<RecurrentLayer> make_layer(const LayerOptions& layer, std::int64
     options.norm = gate_norm_from(layer.gate_norm);
     options.norm_on = norm_on_from(layer.gate_norm_on);
     options.zoneout_cell = layer.zoneout_cell;
+    options.algorithm = algorithm_from(layer.algorithm);
     if (frame) options.frame = {frame->height, frame->width};
     return std::make_shared<ConvLstm>(options);
 }

@@ -93,6 +93,7 @@ LayerOptions LayerOptions::from(const Config& config, std::size_t index) {
     options.zoneout = config.number(key("zoneout"));
     options.zoneout_cell = config.number(key("zoneout_cell"));
     options.memory = config.text(key("memory"));
+    options.algorithm = config.text("cells.algorithm");
     check_cell(options, config, index);
     check_together(options, config, index);
     return options;

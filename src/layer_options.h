@@ -35,6 +35,7 @@ struct LayerOptions {
     double zoneout = 0.0;
     double zoneout_cell = 0.0;  ///< conv_lstm
     std::string memory = "store";
+    std::string algorithm = "auto";  ///< conv_lstm; cells.algorithm, the same for all layers
 
     bool operator==(const LayerOptions&) const = default;
 

@@ -25,6 +25,7 @@ class Stack : public torch::nn::Module {
  private:
     std::vector<std::shared_ptr<RecurrentLayer>> layers_;
     bool last_only_;
+    bool own_kernels_;  // not LibTorch's operators
 };
 
 }  // namespace nowcell

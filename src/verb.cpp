@@ -27,6 +27,14 @@ Flag device_flag() {
     return {.name = "--device", .value = "DEVICE", .help = "auto | cpu | cuda[:N]", .fallback = "auto"};
 }
 
+Flag algorithm_flag() {
+    return {.name = "--algorithm",
+            .value = "NAME",
+            .help = "how a CPU computes a conv_lstm",
+            .choices = {"auto", "direct", "winograd-safe", "winograd-fast", "reference"},
+            .key = "cells.algorithm"};
+}
+
 Flag json_flag() {
     return {
         .name = "--json", .value = "FILE|-", .help = "write the report as JSON to a file or to stdout", .report = true};
@@ -68,16 +76,21 @@ std::vector<std::string> Request::all(const std::string& name) const {
     return found == values.end() ? std::vector<std::string>{} : found->second;
 }
 
-Config Request::config() const {
-    std::vector<std::string> overrides = all("--set");
+std::vector<std::string> Request::overrides() const {
+    std::vector<std::string> result = all("--set");
     for (const Flag& flag : find_verb(verb)->flags) {
         if (flag.key.empty() || !has(flag.name)) continue;
         const std::string word = flag.type == FlagType::number    ? std::to_string(std::stod(text(flag.name)))
                                  : flag.type == FlagType::integer ? std::to_string(integer(flag.name))
                                                                   : text(flag.name);
-        overrides.push_back(flag.key + "=" + word);
+        result.push_back(flag.key + "=" + word);
     }
-    return has("--config") ? Config::load(text("--config"), overrides) : Config::parse("", "command line", overrides);
+    return result;
+}
+
+Config Request::config() const {
+    return has("--config") ? Config::load(text("--config"), overrides())
+                           : Config::parse("", "command line", overrides());
 }
 
 }  // namespace nowcell

@@ -58,6 +58,7 @@ Flag output_flag(const std::string& help);  ///< --output PATH, -o, --out: every
 Flag report_flag();                         ///< --output for verbs whose output is their text
 Flag threads_flag();
 Flag device_flag();
+Flag algorithm_flag();  ///< sets cells.algorithm
 Flag json_flag();
 Flag force_flag();
 Flag config_flag();
@@ -75,7 +76,9 @@ struct Request {
     std::int64_t integer(const std::string& name, std::int64_t fallback = 0) const;
     std::vector<std::string> all(const std::string& name) const;
 
-    /// The configuration that --config, --set and the flags with a key describe.
+    /// "key=value" for each --set and each flag with a key.
+    std::vector<std::string> overrides() const;
+    /// The configuration that --config and the overrides describe.
     Config config() const;
 };
 

@@ -1,5 +1,6 @@
 #include "train/trainer.h"
 
+#include "src/engine_log.h"
 #include "src/error.h"
 
 #include <fmt/format.h>
@@ -84,6 +85,7 @@ bool Trainer::train_epoch(std::int64_t epoch) {
     epoch_start_s_ = elapsed_s();
     for (Batch batch; epoch_step_ < steps_per_epoch_ && loader_.next(batch);) {
         train_step(batch, epoch);
+        if (step_ == 1) log_engines();
         progress_.update(progress_text(epoch));
         if (out_of_time() || stop_.received() != 0) break;
     }

@@ -37,6 +37,7 @@ std::vector<Verb> train_verbs() {
                .key = "train.max_time"},
               force_flag(),
               device,
+              algorithm_flag(),
               threads_flag(),
               json_flag()},
          .examples =

@@ -46,6 +46,12 @@ void column_panel(int rows, const Terms& terms, const float* a, std::ptrdiff_t a
                   std::ptrdiff_t c_row) {
     int i = 0;
     for (; i + V::kRows <= rows; i += V::kRows) {
+        if constexpr (kAdd) {  // the sums of the next tile, which come from far away
+            const int next = rows - i - V::kRows < V::kRows ? rows - i - V::kRows : V::kRows;
+            for (int r = 0; r < next; ++r) {
+                for (int j = 0; j < kC; ++j) __builtin_prefetch(c + (i + V::kRows + r) * c_row + j * V::kWidth, 1);
+            }
+        }
         register_tile<V, V::kRows, kC, kAdd>(terms, a + i * a_row, a_row, b, c + i * c_row, c_row);
     }
     a += i * a_row;

@@ -105,34 +105,34 @@ void pack_bias(const Layer& layer, const float* bias, float* to) {
     });
 }
 
+// Channels outside: a run of pixels fills whole cache lines of few planes.
 template <class V>
 void to_last(const float* planes, std::ptrdiff_t plane, int channels, float* last, Range pixels) {
-    for (int p = pixels.begin; p < pixels.end; p += V::kWidth) {
-        const int count = pixels.end - p < V::kWidth ? pixels.end - p : V::kWidth;
-        for (int c = 0; c < channels; c += V::kWidth) {
-            const int some = channels - c < V::kWidth ? channels - c : V::kWidth;
+    for (int c = 0; c < channels; c += V::kWidth) {
+        const int some = channels - c < V::kWidth ? channels - c : V::kWidth;
+        for (int p = pixels.begin; p < pixels.end; p += V::kWidth) {
+            const int count = pixels.end - p < V::kWidth ? pixels.end - p : V::kWidth;
             typename V::Value x[V::kWidth];
             for (int i = 0; i < V::kWidth; ++i) {
                 x[i] = i < some ? V::load(planes + (c + i) * plane + p, V::first(count)) : V::zero();
             }
             V::transpose(x);
-            for (int i = 0; i < count; ++i) {
-                V::store(last + static_cast<std::ptrdiff_t>(p + i) * channels + c, V::first(some), x[i]);
-            }
+            float* const to = last + static_cast<std::ptrdiff_t>(p) * channels + c;
+            for (int i = 0; i < count; ++i) V::store(to + static_cast<std::ptrdiff_t>(i) * channels, V::first(some), x[i]);
         }
     }
 }
 
 template <class V>
 void to_first(const float* last, int channels, float* planes, std::ptrdiff_t plane, Range pixels) {
-    for (int p = pixels.begin; p < pixels.end; p += V::kWidth) {
-        const int count = pixels.end - p < V::kWidth ? pixels.end - p : V::kWidth;
-        for (int c = 0; c < channels; c += V::kWidth) {
-            const int some = channels - c < V::kWidth ? channels - c : V::kWidth;
+    for (int c = 0; c < channels; c += V::kWidth) {
+        const int some = channels - c < V::kWidth ? channels - c : V::kWidth;
+        for (int p = pixels.begin; p < pixels.end; p += V::kWidth) {
+            const int count = pixels.end - p < V::kWidth ? pixels.end - p : V::kWidth;
+            const float* const from = last + static_cast<std::ptrdiff_t>(p) * channels + c;
             typename V::Value x[V::kWidth];
             for (int i = 0; i < V::kWidth; ++i) {
-                x[i] = i < count ? V::load(last + static_cast<std::ptrdiff_t>(p + i) * channels + c, V::first(some))
-                                 : V::zero();
+                x[i] = i < count ? V::load(from + static_cast<std::ptrdiff_t>(i) * channels, V::first(some)) : V::zero();
             }
             V::transpose(x);
             for (int i = 0; i < some; ++i) V::store(planes + (c + i) * plane + p, V::first(count), x[i]);

@@ -174,26 +174,44 @@ bool agrees(const std::vector<float>& a, const std::vector<float>& b) {
     return true;
 }
 
+// Multiplications for each pair of channels.
+double multiplications(const Problem& problem, Algorithm algorithm) {
+    const int m = kernels_for(algorithm, problem.kernel)->outputs;
+    const int points = points_of(algorithm);
+    const double tiles = static_cast<double>((problem.height + m - 1) / m) * ((problem.width + m - 1) / m);
+    return tiles * (points == 0 ? problem.kernel * problem.kernel : points * points);
+}
+
+// Those that the processor has kernels for, the most exact first of those with as many multiplications.
+std::vector<Algorithm> candidates(const Problem& problem) {
+    std::vector<Algorithm> all;
+    for (const Algorithm algorithm : {Algorithm::direct, Algorithm::winograd_safe, Algorithm::winograd_fast}) {
+        if (problem.algorithm != Algorithm::automatic && problem.algorithm != algorithm) continue;
+        if (kernels_for(algorithm, problem.kernel) != nullptr) all.push_back(algorithm);
+    }
+    std::stable_sort(all.begin(), all.end(), [&](Algorithm a, Algorithm b) {
+        return multiplications(problem, a) < multiplications(problem, b);
+    });
+    return all;
+}
+
+// The fewest multiplications, unless another is clearly faster: timings are noisy, and the choice should be the same in
+// the next run. What differs too much from the direct convolution is out.
 Algorithm choose(const Problem& problem, const Weights& weights, int steps) {
-    constexpr Algorithm kFastestFirst[] = {Algorithm::winograd_fast, Algorithm::winograd_safe, Algorithm::direct};
-    constexpr double kClearly = 1.1;  // timings are noisy, and a choice should be the same in the next run
-    const bool free = problem.algorithm == Algorithm::automatic;
-    if (problem.algorithm == Algorithm::direct) return Algorithm::direct;
+    constexpr double kClearly = 1.25;
+    const std::vector<Algorithm> all = candidates(problem);
+    if (all.empty() || all == std::vector{Algorithm::direct}) return Algorithm::direct;
     Trial trial(problem, weights, problem.training);
     const std::vector<float> exact = trial.run(Algorithm::direct);
     Algorithm chosen = Algorithm::direct;
-    double best = 1e30;
-    for (const Algorithm algorithm : kFastestFirst) {
-        if (kernels_for(algorithm, problem.kernel) == nullptr) continue;
-        if (!free && algorithm != problem.algorithm) continue;
+    double best = 0.0;
+    for (const Algorithm algorithm : all) {
         if (algorithm != Algorithm::direct && !agrees(trial.run(algorithm), exact)) continue;
-        if (!free) return algorithm;
-        if (best == 1e30 && algorithm == Algorithm::direct) return algorithm;
+        if (all.size() == 1) return algorithm;
         const double seconds = trial.seconds(algorithm, steps);
-        if (best == 1e30 || seconds * kClearly < best) {
-            chosen = algorithm;
-            best = seconds;
-        }
+        if (best > 0.0 && seconds * kClearly >= best) continue;
+        chosen = algorithm;
+        best = seconds;
     }
     return chosen;
 }

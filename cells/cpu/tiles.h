@@ -29,12 +29,16 @@ struct Tiles {
     static Panels<V> data_panels(const Layer& layer) {
         return {4 * layer.filters, round_up(layer.depth(), V::kWidth)};
     }
-    static std::ptrdiff_t inputs_point(const Layer& layer, int rows) {
-        return odd_lines(static_cast<std::ptrdiff_t>(rows) * layer.depth());
+    static std::ptrdiff_t inputs_point(const Layer& layer) {
+        return odd_lines(static_cast<std::ptrdiff_t>(layer.block) * layer.depth());
     }
-    static std::ptrdiff_t gates_point(const Layer& layer, int rows) {
-        return odd_lines(static_cast<std::ptrdiff_t>(rows) * gate_columns(layer));
+    // In the backward pass sums run over rows, which must not share cache sets either.
+    static std::ptrdiff_t inputs_row(const Layer& layer) { return odd_lines(layer.depth()); }
+    static std::ptrdiff_t gates_row(const Layer& layer) { return odd_lines(gate_columns(layer)); }
+    static std::ptrdiff_t gradient_inputs_point(const Layer& layer) {
+        return odd_lines(layer.gradient_block * inputs_row(layer));
     }
+    static std::ptrdiff_t gates_point(const Layer& layer) { return odd_lines(layer.gradient_block * gates_row(layer)); }
     static std::ptrdiff_t panel_point(int rows) { return odd_lines(static_cast<std::ptrdiff_t>(rows) * kPanel); }
 
     static std::size_t forward_weights(const Layer& layer) {
@@ -50,8 +54,8 @@ struct Tiles {
     static ScratchSize scratch(const Layer& layer) {
         const auto size = [](std::ptrdiff_t point) { return static_cast<std::size_t>(kN2 * point + V::kWidth); };
         ScratchSize s;
-        s.forward = size(inputs_point(layer, layer.block)) + size(panel_point(layer.block));
-        s.backward = size(inputs_point(layer, layer.gradient_block)) + size(gates_point(layer, layer.gradient_block)) +
+        s.forward = size(inputs_point(layer)) + size(panel_point(layer.block));
+        s.backward = size(gradient_inputs_point(layer)) + size(gates_point(layer)) +
                      size(panel_point(layer.gradient_block));
         s.weight_sums = gradient_sums(layer);
         return s;
@@ -156,15 +160,14 @@ struct Tiles {
     }
 
     static void transform_input(const Layer& layer, const ConstFrame& frame, int first, int count, float* to,
-                                std::ptrdiff_t point) {
-        const int depth = layer.depth();
+                                std::ptrdiff_t point, std::ptrdiff_t row) {
         for (int tile = 0; tile < count; ++tile) {
             const Place at = place_of(layer, first + tile);
             const bool inside = at.y >= kPad && at.x >= kPad && at.y - kPad + kN <= layer.height &&
                                 at.x - kPad + kN <= layer.width;
             for (int c = 0; c < frame.depth; c += V::kWidth) {
                 const Mask mask = V::first(frame.depth - c < V::kWidth ? frame.depth - c : V::kWidth);
-                float* const p = to + static_cast<std::ptrdiff_t>(tile) * depth + c;
+                float* const p = to + tile * row + c;
                 if (inside) {
                     transform_patch<true>(layer, frame, at, c, mask, p, point);
                 } else {
@@ -179,15 +182,15 @@ struct Tiles {
         const int columns = tile_columns(layer);
         const int depth = layer.depth();
         const int skipped = step.h_old ? 0 : layer.filters;
-        const std::ptrdiff_t point = inputs_point(layer, layer.block);
+        const std::ptrdiff_t point = inputs_point(layer);
         const std::ptrdiff_t sum_point = panel_point(layer.block);
         float* const inputs = scratch.memory;
         float* const sums = inputs + kN2 * point + V::kWidth;
         for (int first = rows.begin * columns; first < rows.end * columns; first += layer.block) {
             const int left = rows.end * columns - first;
             const int count = left < layer.block ? left : layer.block;
-            if (step.h_old) transform_input(layer, step.h_old, first, count, inputs, point);
-            transform_input(layer, step.x, first, count, inputs + layer.filters, point);
+            if (step.h_old) transform_input(layer, step.h_old, first, count, inputs, point, depth);
+            transform_input(layer, step.x, first, count, inputs + layer.filters, point, depth);
             for (int group = 0; group < groups.count(); ++group) {
                 const int width = groups.columns(group);
                 const float* weights =
@@ -248,7 +251,7 @@ struct Tiles {
     // Gate gradients of the tiles' own pixels to the points.
     static void transform_gates(const Layer& layer, const ConstFrame& gates, int first, int count, float* to,
                                 std::ptrdiff_t point) {
-        const int all = gate_columns(layer);
+        const std::ptrdiff_t row = gates_row(layer);
         for (int tile = 0; tile < count; ++tile) {
             const Place at = place_of(layer, first + tile);
             const int high = layer.height - at.y < kM ? layer.height - at.y : kM;
@@ -272,7 +275,7 @@ struct Tiles {
                     Value points[kN];
                     to_points<V, W::kMatrices.output_of, kN, kM>(t[i], points);
                     for (int j = 0; j < kN; ++j) {
-                        V::store(to + (i * kN + j) * point + static_cast<std::ptrdiff_t>(tile) * all + n, points[j]);
+                        V::store(to + (i * kN + j) * point + tile * row + n, points[j]);
                     }
                 }
             }
@@ -281,10 +284,9 @@ struct Tiles {
 
     static void backward(const Layer& layer, const BackwardStep& step, Range rows, Scratch& scratch) {
         const int columns = tile_columns(layer);
-        const int depth = layer.depth();
-        const int all = gate_columns(layer);
-        const std::ptrdiff_t point = inputs_point(layer, layer.gradient_block);
-        const std::ptrdiff_t gate_point = gates_point(layer, layer.gradient_block);
+        const std::ptrdiff_t row = inputs_row(layer);
+        const std::ptrdiff_t point = gradient_inputs_point(layer);
+        const std::ptrdiff_t gate_point = gates_point(layer);
         float* const inputs = scratch.memory;
         float* const d_gates = inputs + kN2 * point + V::kWidth;
         float* const d_data = d_gates + kN2 * gate_point + V::kWidth;
@@ -292,17 +294,17 @@ struct Tiles {
             const int left = rows.end * columns - first;
             const int room = layer.gradient_block - scratch.filled;
             const int count = left < room ? left : room;
-            float* const gates = d_gates + static_cast<std::ptrdiff_t>(scratch.filled) * all;
+            float* const gates = d_gates + scratch.filled * gates_row(layer);
             transform_gates(layer, step.d_gates, first, count, gates, gate_point);
             data_gradients(layer, step, first, count, gates, gate_point, d_data);
             if (step.weights) {
-                float* const p = inputs + static_cast<std::ptrdiff_t>(scratch.filled) * depth;
+                float* const p = inputs + scratch.filled * row;
                 if (step.h_old) {
-                    transform_input(layer, step.h_old, first, count, p, point);
+                    transform_input(layer, step.h_old, first, count, p, point, row);
                 } else {
                     clear_hidden(layer, count, p, point);
                 }
-                transform_input(layer, step.x, first, count, p + layer.filters, point);
+                transform_input(layer, step.x, first, count, p + layer.filters, point, row);
                 scratch.filled += count;
                 if (scratch.filled == layer.gradient_block) weight_gradients(layer, scratch);
             }
@@ -313,7 +315,7 @@ struct Tiles {
     static void clear_hidden(const Layer& layer, int count, float* to, std::ptrdiff_t point) {
         for (int xi = 0; xi < kN2; ++xi) {
             for (int tile = 0; tile < count; ++tile) {
-                memset(to + xi * point + static_cast<std::ptrdiff_t>(tile) * layer.depth(), 0,
+                memset(to + xi * point + tile * inputs_row(layer), 0,
                        sizeof(float) * static_cast<std::size_t>(layer.filters));
             }
         }
@@ -323,14 +325,14 @@ struct Tiles {
     static void weight_gradients(const Layer& layer, Scratch& scratch) {
         const int depth = layer.depth();
         const int all = gate_columns(layer);
-        const std::ptrdiff_t point = inputs_point(layer, layer.gradient_block);
-        const std::ptrdiff_t gate_point = gates_point(layer, layer.gradient_block);
+        const std::ptrdiff_t point = gradient_inputs_point(layer);
+        const std::ptrdiff_t gate_point = gates_point(layer);
         const float* const inputs = scratch.memory;
         const float* const d_gates = inputs + kN2 * point + V::kWidth;
         Terms terms;
         terms.inner = scratch.filled;
-        terms.a_inner = depth;
-        terms.b_inner = all;
+        terms.a_inner = inputs_row(layer);
+        terms.b_inner = gates_row(layer);
         for (int xi = 0; xi < kN2 && scratch.filled > 0; ++xi) {
             product<V, true>(depth, all, terms, inputs + xi * point, 1, d_gates + xi * gate_point,
                              scratch.gradients + static_cast<std::ptrdiff_t>(xi) * depth * all, all);
@@ -349,7 +351,7 @@ struct Tiles {
             terms.inner = panels.rows;
             terms.b_inner = width;
             for (int xi = 0; xi < kN2; ++xi) {
-                product<V, false>(count, width, terms, gates + xi * gate_point, gate_columns(layer),
+                product<V, false>(count, width, terms, gates + xi * gate_point, gates_row(layer),
                                   layer.backward_weights + xi * panels.at(panels.columns) + panels.at(panel),
                                   sums + xi * point, width);
             }
