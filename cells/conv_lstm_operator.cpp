@@ -31,8 +31,7 @@ ResultTuple forward_operator(const OptionalTensors& tensors, at::IntArrayRef str
                              std::string_view recurrent_activation, std::string_view saved,
                              std::string_view algorithm) {
     const CellRules rules = rules_from(stride, dilation, padding, activation, recurrent_activation);
-    const ConvLstmArguments arguments =
-        ConvLstmArguments::from(plain(tensors), rules, algorithm_from(algorithm));
+    const ConvLstmArguments arguments = ConvLstmArguments::from(plain(tensors), rules, algorithm_from(algorithm));
     arguments.check();
     return to_tuple(kForward(arguments, saved_from(saved)));
 }
@@ -45,8 +44,7 @@ std::vector<torch::Tensor> backward_operator(const OptionalTensors& tensors, at:
                                              std::string_view activation, std::string_view recurrent_activation,
                                              std::string_view algorithm, const c10::List<bool>& wanted) {
     const CellRules rules = rules_from(stride, dilation, padding, activation, recurrent_activation);
-    const ConvLstmArguments arguments =
-        ConvLstmArguments::from(plain(tensors), rules, algorithm_from(algorithm));
+    const ConvLstmArguments arguments = ConvLstmArguments::from(plain(tensors), rules, algorithm_from(algorithm));
     TORCH_CHECK_VALUE(results.size() == 5 && gradients.size() == 3 && wanted.size() == kConvLstmGradients,
                       "ConvLstm: backward got ", results.size(), " results, ", gradients.size(), " gradients and ",
                       wanted.size(), " wanted, expected 5, 3 and ", kConvLstmGradients);
@@ -150,9 +148,9 @@ std::tuple<torch::Tensor, torch::Tensor, torch::Tensor> python_conv_lstm(
                                   plain(norm_hidden_scale),
                                   plain(norm_hidden_shift)};
     const SequenceNoise noise{plain(input_dropout), plain(hidden_dropout), plain(keep_h), plain(keep_c)};
-    const torch::Tensor outputs =
-        conv_lstm(x, state, weights, rules_from(stride, dilation, padding, activation, recurrent_activation), noise,
-                  {plain(mask), go_backwards, zero_output_for_mask}, memory_from(std::string(memory)), algorithm_from(algorithm));
+    const torch::Tensor outputs = conv_lstm(
+        x, state, weights, rules_from(stride, dilation, padding, activation, recurrent_activation), noise,
+        {plain(mask), go_backwards, zero_output_for_mask}, memory_from(std::string(memory)), algorithm_from(algorithm));
     return {outputs, state.h, state.c};
 }
 
@@ -181,8 +179,8 @@ std::vector<torch::Tensor> ConvLstmArguments::tensors() const {
 ConvLstmArguments ConvLstmArguments::from(const std::vector<torch::Tensor>& t, const CellRules& rules,
                                           Algorithm algorithm) {
     TORCH_CHECK_VALUE(t.size() == 15, "ConvLstm: ", t.size(), " tensors, expected 15");
-    return {t[0], {t[1], t[2]}, {t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10]}, {t[11], t[12], t[13], t[14]}, rules,
-            algorithm};
+    return {t[0],  {t[1], t[2]}, {t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10]}, {t[11], t[12], t[13], t[14]},
+            rules, algorithm};
 }
 
 std::vector<std::int64_t> ConvLstmArguments::frame_size() const {
@@ -216,8 +214,7 @@ void ConvLstmArguments::check() const {
 }
 
 torch::Tensor conv_lstm(const torch::Tensor& x, State& state, const ConvLstmWeights& weights, const CellRules& rules,
-                        const SequenceNoise& noise, const SequenceOrder& order, Memory memory,
-                        Algorithm algorithm) {
+                        const SequenceNoise& noise, const SequenceOrder& order, Memory memory, Algorithm algorithm) {
     return in_order("ConvLstm", {x, state, noise}, weights.input.scalar_type(), order, [&](const SequenceInputs& in) {
         const ConvLstmArguments arguments{in.x, in.state, weights, in.noise, rules, algorithm};
         arguments.check();

@@ -215,12 +215,24 @@ ConvLstmResult conv_lstm_allocate(const ConvLstmArguments& a, Saved saved) {
     result.last = {empty(false), empty(false)};
     shape.insert(shape.begin() + 1, a.x.size(1));
     result.h = empty(engine && is_channels_last(a.x));
+    shape[1] = engine && saved == Saved::checkpoints ? a.x.size(1) / checkpoint_distance(a.x.size(1)) : a.x.size(1);
     result.c = saved == Saved::none ? none() : empty(engine);
+    shape[1] = a.x.size(1);
     shape[2] *= 4;
     const bool gates = saved == Saved::gates && !a.weights.norm_input_scale.defined();
     result.gates = gates ? empty(engine) : none();
     return result;
 }
+
+namespace {
+
+// Of every step, or of the last of each few.
+void save_c(const torch::Tensor& saved, std::int64_t step, std::int64_t steps, const torch::Tensor& c) {
+    const std::int64_t distance = saved.size(1) == steps ? 1 : checkpoint_distance(steps);
+    if ((step + 1) % distance == 0) saved.select(1, step / distance).copy_(c);
+}
+
+}  // namespace
 
 ConvLstmResult conv_lstm_forward(const ConvLstmArguments& a, Saved saved) {
     ConvLstmResult result = conv_lstm_allocate(a, saved);
@@ -238,7 +250,7 @@ ConvLstmResult conv_lstm_forward(const ConvLstmArguments& a, Saved saved) {
             }
             state = {keep_old(a.noise.keep_h, at, state.h, step.h), keep_old(a.noise.keep_c, at, state.c, step.c)};
             result.h.select(1, at).copy_(state.h);
-            if (result.c.numel() > 0) result.c.select(1, at).copy_(state.c);
+            if (result.c.numel() > 0) save_c(result.c, at, a.x.size(1), state.c);
         }
     }
     result.last.h.copy_(state.h);
@@ -249,7 +261,8 @@ ConvLstmResult conv_lstm_forward(const ConvLstmArguments& a, Saved saved) {
 std::vector<torch::Tensor> conv_lstm_backward(const ConvLstmArguments& arguments, const ConvLstmResult& result,
                                               const torch::Tensor& outputs, const State& last,
                                               const std::vector<bool>& wanted) {
-    return Backward(arguments, result, wanted).run(outputs, last);
+    if (result.c.size(1) == arguments.x.size(1)) return Backward(arguments, result, wanted).run(outputs, last);
+    return Backward(arguments, conv_lstm_forward(arguments, Saved::states), wanted).run(outputs, last);
 }
 
 }  // namespace nowcell

@@ -55,8 +55,8 @@ struct ConvLstmResult {
     torch::Tensor gates;  ///< (B,T,4F,size'...) behind their activations, empty unless Saved::gates
 };
 
-/// Memory for the results, not filled; on any device, also "meta". Where the CPU's kernels fit (whether they will run or
-/// not), c and gates have channels last, and h if x has.
+/// Memory for the results, not filled; on any device, also "meta". Where the CPU's kernels fit (whether they will run
+/// or not), c and gates have channels last, and h if x has.
 ConvLstmResult conv_lstm_allocate(const ConvLstmArguments& arguments, Saved saved);
 
 /// Not differentiable by itself. With a norm the gates are never saved: their pre-activations would be needed as well.

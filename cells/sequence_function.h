@@ -25,8 +25,7 @@ struct SequenceFunction : torch::autograd::Function<SequenceFunction<Cell>> {
     static Tensors forward(Context* context, at::TensorList defined, const std::vector<bool>& present,
                            const typename Cell::Rules& rules, Memory memory) {
         const at::AutoDispatchBelowADInplaceOrView below;
-        const Saved saved = memory == Memory::store ? Saved::gates : Saved::states;
-        Tensors results = Cell::forward(unpacked(defined.vec(), present), rules, saved);
+        Tensors results = Cell::forward(unpacked(defined.vec(), present), rules, saved_for(memory));
         Tensors kept = defined.vec();
         // Not the last states: they are the ends of sequences that are kept.
         kept.push_back(results[0]);

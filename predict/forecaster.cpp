@@ -54,8 +54,7 @@ Forecaster::Forecaster(Config config, std::shared_ptr<SequenceModel> network, No
     network_->to(device_);
 }
 
-Forecaster Forecaster::load(const std::string& model, torch::Device device,
-                            const std::vector<std::string>& overrides) {
+Forecaster Forecaster::load(const std::string& model, torch::Device device, const std::vector<std::string>& overrides) {
     const std::string path = RunDirectory::resolve_model(model);
     const Checkpoint checkpoint = Checkpoint::load(path);
     try {

@@ -110,9 +110,10 @@ std::vector<Key> training_keys() {
         layer_rate("zoneout",
                    "chance that training keeps a hidden unit's old value, drawn per step; forecasts mix in that share"),
         layer_rate("zoneout_cell", "conv_lstm: the same for the cell state"),
-        layer_text("memory", {"store", "recompute"},
-                   "what training keeps for the backward pass: gates and states, which is fastest, or states alone, "
-                   "with the gates computed again"),
+        layer_text("memory", {"store", "recompute", "checkpoint"},
+                   "what training keeps for the backward pass: gates and states, which is fastest; states alone, with "
+                   "the gates computed again; or, on a CPU's own kernels, of the cell states only some, with what lies "
+                   "between computed twice more"),
     };
 }
 

@@ -41,10 +41,12 @@ std::vector<Key> model_keys() {
         {.name = "cells.algorithm",
          .type = KeyType::text,
          .fallback = "\"auto\"",
-         .help = "how a CPU computes a conv_lstm in float32: auto takes the fastest by a short timing; direct is as exact as "
-                 "LibTorch and gives the same bits each time; winograd-fast and winograd-safe (kernels of 3 and 5; fast "
-                 "also 7) need a fourth of the multiplications, errors of 1e-5; reference is LibTorch's own operators, "
-                 "which also compute every option that the others do not",
+         .help =
+             "how a CPU computes a conv_lstm in float32: auto takes the fastest by a short timing; direct is as exact "
+             "as "
+             "LibTorch and gives the same bits each time; winograd-fast and winograd-safe (kernels of 3 and 5; fast "
+             "also 7) need a fourth of the multiplications, errors of 1e-5; reference is LibTorch's own operators, "
+             "which also compute every option that the others do not",
          .choices = {"auto", "direct", "winograd-safe", "winograd-fast", "reference"}},
         {.name = "model.strategy",
          .type = KeyType::text,

@@ -16,7 +16,9 @@ constexpr std::size_t kHugePage = std::size_t{2} << 20;
 std::size_t up(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
 
 // An odd number of cache lines apart, so that buffers used together do not fall into the same cache sets.
-std::size_t spaced(std::size_t floats) { return (up(floats * sizeof(float), kLine) / kLine | 1U) * kLine / sizeof(float); }
+std::size_t spaced(std::size_t floats) {
+    return (up(floats * sizeof(float), kLine) / kLine | 1U) * kLine / sizeof(float);
+}
 
 std::mutex pool_mutex;
 std::vector<std::unique_ptr<Arena>>& pool() {

@@ -58,6 +58,17 @@ Frames frames_of(const torch::Tensor& tensor, torch::Tensor& kept) {
     return frames;
 }
 
+std::string layer_text(const ConvLstmArguments& a) {
+    std::string text = std::to_string(a.x.size(2)) + " -> " + std::to_string(a.filters()) + ", ";
+    for (const std::int64_t side : a.weights.input.sizes().slice(2)) {
+        text += (text.ends_with(", ") ? "" : "x") + std::to_string(side);
+    }
+    text += ", batch " + std::to_string(a.x.size(0)) + ", ";
+    for (const std::int64_t side : a.x.sizes().slice(3))
+        text += (text.ends_with(", ") ? "" : "x") + std::to_string(side);
+    return text;
+}
+
 // The call as the kernels know it; keeps the tensors it points to.
 class Call {
  public:
@@ -110,11 +121,14 @@ class Call {
     }
 
     void note(const cpu::Plan& plan, bool backward) const {
-        const bool other = a_.algorithm != Algorithm::automatic && a_.algorithm != plan.algorithm();
-        note_engine_use({layer_text(), plan.text(), other ? "not " + name_of(a_.algorithm) + ": no such kernel, or "
-                                                            "its self-check failed" : ""}, backward);
+        std::string reason;
+        if (a_.algorithm != Algorithm::automatic && a_.algorithm != plan.algorithm()) {
+            const bool exists = cpu::kernels_for(a_.algorithm, problem_.kernel) != nullptr;
+            reason = name_of(a_.algorithm) +
+                     (exists ? " differs too much from direct with these weights" : " has no kernel of that size");
+        }
+        note_engine_use({layer_text(a_), plan.text(), reason}, backward);
     }
-    std::string layer_text() const;
 
  private:
     static const float* pointer(const torch::Tensor& tensor) {
@@ -137,18 +151,6 @@ class Call {
     std::vector<torch::Tensor> kept_;
 };
 
-std::string text_of(const ConvLstmArguments& a) {
-    std::string text = std::to_string(a.x.size(2)) + " -> " + std::to_string(a.filters()) + ", ";
-    for (const std::int64_t side : a.weights.input.sizes().slice(2)) {
-        text += (text.ends_with(", ") ? "" : "x") + std::to_string(side);
-    }
-    text += ", batch " + std::to_string(a.x.size(0)) + ", ";
-    for (const std::int64_t side : a.x.sizes().slice(3)) text += (text.ends_with(", ") ? "" : "x") + std::to_string(side);
-    return text;
-}
-
-std::string Call::layer_text() const { return text_of(a_); }
-
 const cpu::Parallel& parallel() {
     static const cpu::Parallel run = [](int count, const std::function<void(int)>& work) {
         at::parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
@@ -167,8 +169,13 @@ const char* obstacle(const ConvLstmArguments& a) {
     return nullptr;
 }
 
+// From one saved c to the next.
+int distance_of(const torch::Tensor& c, int steps) {
+    return c.size(1) == steps ? 1 : static_cast<int>(checkpoint_distance(steps));
+}
+
 void note_reference(const ConvLstmArguments& a, const char* reason, bool backward) {
-    note_engine_use({text_of(a), "reference", reason}, backward);
+    note_engine_use({layer_text(a), "reference", reason}, backward);
 }
 
 }  // namespace
@@ -196,6 +203,7 @@ ConvLstmResult cpu_forward(const ConvLstmArguments& a, Saved saved) {
     forward.h = call.frames(result.h);
     if (result.c.numel() > 0) forward.c = call.frames(result.c);
     if (result.gates.numel() > 0) forward.gates = call.frames(result.gates);
+    if (result.c.numel() > 0) forward.c_every = distance_of(result.c, call.steps());
     forward.h_last = call.frames(result.last.h);
     forward.c_last = call.frames(result.last.c);
     forward.keep_h = call.keep_h();
@@ -240,6 +248,7 @@ std::vector<torch::Tensor> cpu_backward(const ConvLstmArguments& a, const ConvLs
     backward.h = call.frames(result.h);
     backward.c = call.frames(result.c);
     if (result.gates.numel() > 0) backward.gates = call.frames(result.gates);
+    backward.c_every = distance_of(result.c, call.steps());
     backward.d_h = call.frames(outputs);
     backward.d_h_last = call.frames(last.h);
     backward.d_c_last = call.frames(last.c);
@@ -253,7 +262,8 @@ std::vector<torch::Tensor> cpu_backward(const ConvLstmArguments& a, const ConvLs
     backward.keep_h = call.keep_h();
     backward.keep_c = call.keep_c();
     const cpu::ArenaLease arena;
-    cpu::run_backward(plan->layer(call.peephole()), plan->kernels(), plan->workers(), parallel(), *arena.get(), backward);
+    cpu::run_backward(plan->layer(call.peephole()), plan->kernels(), plan->workers(), parallel(), *arena.get(),
+                      backward);
     call.note(*plan, true);
     if (d_peephole.defined()) d[kPeephole] = d_peephole.permute({0, 3, 1, 2}).contiguous();
     return d;

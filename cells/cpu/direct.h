@@ -42,15 +42,16 @@ struct Direct {
         each_gate<V>(layer, [&](int group, int gate, int n, int lanes) {
             const int columns = groups.columns(group);
             const int width = groups.gate_width(group);
-            float* const to = packed + static_cast<std::ptrdiff_t>(taps(layer)) * layer.depth() * groups.first_column(group);
+            float* const to =
+                packed + static_cast<std::ptrdiff_t>(taps(layer)) * layer.depth() * groups.first_column(group);
             for (int k = 0; k < layer.depth(); ++k) {
                 const auto filter = filter_of<V>(layer, weights.hidden, weights.input, n, k);
                 Value tap[kMaxTaps + V::kWidth];
                 gather_taps<V>(filter.at, filter.next_row, lanes, taps(layer), tap);
                 for (int t = 0; t < taps(layer); ++t) {
-                    const std::ptrdiff_t row = k < layer.filters
-                                                   ? t * layer.filters + k
-                                                   : taps(layer) * layer.filters + t * layer.channels + (k - layer.filters);
+                    const std::ptrdiff_t row =
+                        k < layer.filters ? t * layer.filters + k
+                                          : taps(layer) * layer.filters + t * layer.channels + (k - layer.filters);
                     V::store(to + row * columns + gate * width, V::first(width), tap[t]);
                 }
             }
@@ -93,8 +94,8 @@ struct Direct {
         const int pad = layer.kernel / 2;
         for (int group = 0; group < groups.count(); ++group) {
             const int columns = groups.columns(group);
-            const float* const of_hidden =
-                layer.forward_weights + static_cast<std::ptrdiff_t>(taps(layer)) * layer.depth() * groups.first_column(group);
+            const float* const of_hidden = layer.forward_weights + static_cast<std::ptrdiff_t>(taps(layer)) *
+                                                                       layer.depth() * groups.first_column(group);
             const float* const of_x = of_hidden + static_cast<std::ptrdiff_t>(taps(layer)) * layer.filters * columns;
             for (int row = rows.begin; row < rows.end; ++row) {
                 const int b = row / layer.height;
@@ -103,7 +104,8 @@ struct Direct {
                                   layer.channels, of_x, scratch.memory, columns);
                 if (step.h_old) {
                     product<V, true>(layer.width, columns, around(layer, step.h_old, columns),
-                                     step.h_old.at(b, y - pad, -pad), layer.filters, of_hidden, scratch.memory, columns);
+                                     step.h_old.at(b, y - pad, -pad), layer.filters, of_hidden, scratch.memory,
+                                     columns);
                 }
                 if (layer.standard) {
                     gates<StandardFunctions<V>>(layer, step, group, b, y, scratch.memory);
@@ -187,8 +189,8 @@ struct Direct {
         terms.b_inner = 4 * layer.filters;
         terms.b_outer = step.d_gates.row;
         for (int t = 0; t < taps(layer); ++t) {
-            product<V, true>(frame.depth, all, terms, frame.at(b, y + t / layer.kernel - pad, t % layer.kernel - pad), 1,
-                             step.d_gates.at(b, y, 0),
+            product<V, true>(frame.depth, all, terms, frame.at(b, y + t / layer.kernel - pad, t % layer.kernel - pad),
+                             1, step.d_gates.at(b, y, 0),
                              sums + (static_cast<std::ptrdiff_t>(t) * layer.depth() + first) * all, all);
         }
     }

@@ -39,12 +39,8 @@ struct StandardFunctions {
     static constexpr bool kPeephole = false;
     inline __attribute__((always_inline)) Value gate(Value x) const { return Smooth<V>::sigmoid(x); }
     inline __attribute__((always_inline)) Value state(Value x) const { return Smooth<V>::tanh(x); }
-    inline __attribute__((always_inline)) Value gate_gradient(Value d, Value y) const {
-        return d * (y - y * y);
-    }
-    inline __attribute__((always_inline)) Value state_gradient(Value d, Value y) const {
-        return d - d * (y * y);
-    }
+    inline __attribute__((always_inline)) Value gate_gradient(Value d, Value y) const { return d * (y - y * y); }
+    inline __attribute__((always_inline)) Value state_gradient(Value d, Value y) const { return d - d * (y * y); }
 };
 
 /// Any two activations, chosen at run time.

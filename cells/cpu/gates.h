@@ -103,8 +103,7 @@ void gate_gradient_run(const Layer& layer, const BackwardStep& step, int b, int 
     const float keep_h = step.keep_h ? step.keep_h[b] : 0.0F;
     const float keep_c = step.keep_c ? step.keep_c[b] : 0.0F;
     float* const peephole_sum = bias_sum + 4 * filters;
-    const std::ptrdiff_t peephole_gate =
-        layer.peephole_pixel == 0 ? filters : layer.pixels() * layer.peephole_pixel;
+    const std::ptrdiff_t peephole_gate = layer.peephole_pixel == 0 ? filters : layer.pixels() * layer.peephole_pixel;
     for (int group = 0; group < groups.count(); ++group) {
         const int channel = group * V::kWidth;
         const auto mask = V::first(groups.channels(group));

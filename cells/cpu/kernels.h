@@ -32,9 +32,9 @@ struct Layer {
     int batch = 0, height = 0, width = 0, channels = 0, filters = 0, kernel = 0;
     Activation activation = Activation::tanh;
     Activation recurrent_activation = Activation::sigmoid;
-    bool standard = true;     ///< tanh and sigmoid, no peephole, nothing kept of old states
-    int block = 0;            ///< rows of a product in the forward pass (Winograd: tiles)
-    int gradient_block = 0;   ///< the same in the backward pass
+    bool standard = true;               ///< tanh and sigmoid, no peephole, nothing kept of old states
+    int block = 0;                      ///< rows of a product in the forward pass (Winograd: tiles)
+    int gradient_block = 0;             ///< the same in the backward pass
     std::ptrdiff_t peephole_pixel = 0;  ///< from pixel to pixel: F, or 0 where all pixels share it
 
     const float* forward_weights = nullptr;

@@ -5,7 +5,8 @@
 
 namespace nowcell::cpu {
 
-/// The terms of a sum: `outer` runs of `inner` terms; by how far the factors move from term to term and from run to run.
+/// The terms of a sum: `outer` runs of `inner` terms; by how far the factors move from term to term and from run to
+/// run.
 struct Terms {
     int outer = 1, inner = 0;
     std::ptrdiff_t a_inner = 1, a_outer = 0;

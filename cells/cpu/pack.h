@@ -118,7 +118,8 @@ void to_last(const float* planes, std::ptrdiff_t plane, int channels, float* las
             }
             V::transpose(x);
             float* const to = last + static_cast<std::ptrdiff_t>(p) * channels + c;
-            for (int i = 0; i < count; ++i) V::store(to + static_cast<std::ptrdiff_t>(i) * channels, V::first(some), x[i]);
+            for (int i = 0; i < count; ++i)
+                V::store(to + static_cast<std::ptrdiff_t>(i) * channels, V::first(some), x[i]);
         }
     }
 }
@@ -132,7 +133,8 @@ void to_first(const float* last, int channels, float* planes, std::ptrdiff_t pla
             const float* const from = last + static_cast<std::ptrdiff_t>(p) * channels + c;
             typename V::Value x[V::kWidth];
             for (int i = 0; i < V::kWidth; ++i) {
-                x[i] = i < count ? V::load(from + static_cast<std::ptrdiff_t>(i) * channels, V::first(some)) : V::zero();
+                x[i] =
+                    i < count ? V::load(from + static_cast<std::ptrdiff_t>(i) * channels, V::first(some)) : V::zero();
             }
             V::transpose(x);
             for (int i = 0; i < some; ++i) V::store(planes + (c + i) * plane + p, V::first(count), x[i]);

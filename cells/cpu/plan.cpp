@@ -139,8 +139,10 @@ class Trial {
         BackwardCall call;
         std::vector<float> d_x(x_.size());
         std::vector<float> bias(static_cast<std::size_t>(4 * problem_.filters));
-        d_input_.resize(static_cast<std::size_t>(4 * problem_.filters * problem_.channels * problem_.kernel * problem_.kernel));
-        d_hidden_.resize(static_cast<std::size_t>(4 * problem_.filters * problem_.filters * problem_.kernel * problem_.kernel));
+        d_input_.resize(
+            static_cast<std::size_t>(4 * problem_.filters * problem_.channels * problem_.kernel * problem_.kernel));
+        d_hidden_.resize(
+            static_cast<std::size_t>(4 * problem_.filters * problem_.filters * problem_.kernel * problem_.kernel));
         call.steps = 1;
         call.x = frames(x_, problem_.channels);
         call.h_first = frames(h_, problem_.filters);

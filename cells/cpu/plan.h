@@ -17,7 +17,7 @@ struct Problem {
     int batch = 0, height = 0, width = 0, channels = 0, filters = 0, kernel = 0;
     int threads = 1;
     bool training = false;
-    bool standard = true;         ///< tanh and sigmoid, no peephole, nothing kept
+    bool standard = true;  ///< tanh and sigmoid, no peephole, nothing kept
     bool pixel_peephole = false;
     Activation activation = Activation::tanh;
     Activation recurrent_activation = Activation::sigmoid;
@@ -30,7 +30,7 @@ struct Problem {
 struct WeightStamp {
     const void* input = nullptr;
     const void* hidden = nullptr;
-    std::int64_t input_version = -1;   ///< of the tensor; -1 if it keeps none, then packed again each time
+    std::int64_t input_version = -1;  ///< of the tensor; -1 if it keeps none, then packed again each time
     std::int64_t hidden_version = -1;
     std::uint64_t sample = 0;  ///< hash of some of the numbers: writes that do not count versions
 

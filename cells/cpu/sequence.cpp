@@ -45,6 +45,8 @@ class Room {
     float* memory_ = nullptr;
 };
 
+using Task = std::function<void(int worker)>;
+
 // What the passes share.
 class Pass {
  protected:
@@ -62,7 +64,8 @@ class Pass {
     /// The frames of a step as they are, if they are channels last.
     Frame in_place(const Frames& frames, int step, int depth) const {
         if (!frames || !frames.channels_last) return {};
-        return {frames.data + step * frames.step, frames.batch, static_cast<std::ptrdiff_t>(layer_.width) * depth, depth};
+        return {frames.data + step * frames.step, frames.batch, static_cast<std::ptrdiff_t>(layer_.width) * depth,
+                depth};
     }
     /// Whether the kernels can read them where they are.
     bool usable(const Frames& frames) const { return frames.channels_last && kernels_.border == 0; }
@@ -82,7 +85,8 @@ class Pass {
     void each_run(const Frame& frame, int b, Range run, const Use& use) const {
         const int width = layer_.width;
         if (frame.row == static_cast<std::ptrdiff_t>(width) * frame.depth) {
-            use(run.begin, frame.at(b, 0, 0) + static_cast<std::ptrdiff_t>(run.begin) * frame.depth, run.end - run.begin);
+            use(run.begin, frame.at(b, 0, 0) + static_cast<std::ptrdiff_t>(run.begin) * frame.depth,
+                run.end - run.begin);
             return;
         }
         for (int p = run.begin; p < run.end;) {
@@ -119,23 +123,15 @@ class Pass {
         });
     }
 
-    /// Phases of one step for each worker in turn, all workers at a phase before the next begins; if they are apart, all
-    /// steps of a worker at once.
-    template <class Phases>
-    void each_step(int steps, const Phases& phases) const {
+    /// One after the other: all workers end a task before the next begins, unless they are apart.
+    void perform(const std::vector<Task>& tasks) const {
         if (workers_.apart) {
             parallel_(workers_.count, [&](int worker) {
-                for (int s = 0; s < steps; ++s) {
-                    for (const auto& phase : phases) phase(s, worker);
-                }
+                for (const Task& task : tasks) task(worker);
             });
             return;
         }
-        for (int s = 0; s < steps; ++s) {
-            for (const auto& phase : phases) {
-                parallel_(workers_.count, [&](int worker) { phase(s, worker); });
-            }
-        }
+        for (const Task& task : tasks) parallel_(workers_.count, task);
     }
 
     const float* kept(const Kept& keep, int step) const {
@@ -149,8 +145,6 @@ class Pass {
     Arena& arena_;
     std::vector<Scratch> scratch_;
 };
-
-using Phase = std::function<void(int, int)>;
 
 class Forward : Pass {
  public:
@@ -166,7 +160,7 @@ class Forward : Pass {
             h_[1] = Room(layer, layer.filters, border);
         }
         if (call.h_first) h_first_ = Room(layer, layer.filters, border);
-        if (!call.c || call.c_first) c_ = Room(layer, layer.filters, 0);
+        if (!call.c || call.c_every > 1 || call.c_first) c_ = Room(layer, layer.filters, 0);
         for (Room* room : rooms()) room->plan(arena);
         arena.place();
         if (border > 0) {
@@ -175,30 +169,30 @@ class Forward : Pass {
     }
 
     void run() {
-        std::vector<Phase> phases;
-        if (!usable(call_.x)) {
-            phases.push_back([this](int t, int w) { copy_in(call_.x, t, x_.frame(), pixels(w)); });
-        }
-        phases.push_back([this](int t, int w) { step(t, w); });
-        if (!call_.h.channels_last) {
-            phases.push_back([this](int t, int w) { copy_out(h_at(t), call_.h, t, pixels(w)); });
-        }
-        parallel_(workers_.count, [this](int w) {
+        std::vector<Task> tasks = {[this](int w) {
             if (call_.h_first) copy_in(call_.h_first, 0, h_first_.frame(), pixels(w));
             if (call_.c_first) copy_in(call_.c_first, 0, c_.frame(), pixels(w));
-        });
-        each_step(call_.steps, phases);
-        parallel_(workers_.count, [this](int w) {
+        }};
+        for (int t = 0; t < call_.steps; ++t) {
+            if (!usable(call_.x)) tasks.push_back([=, this](int w) { copy_in(call_.x, t, x_.frame(), pixels(w)); });
+            tasks.push_back([=, this](int w) { step(t, w); });
+            if (!call_.h.channels_last) tasks.push_back([=, this](int w) { copy_out(h_at(t), call_.h, t, pixels(w)); });
+            if (call_.c && call_.c_every > 1 && (t + 1) % call_.c_every == 0) {
+                tasks.push_back([=, this](int w) { copy_out(c_.frame(), call_.c, t / call_.c_every, pixels(w)); });
+            }
+        }
+        tasks.push_back([this](int w) {
             copy_out(h_at(call_.steps - 1), call_.h_last, 0, pixels(w));
             copy_out(c_at(call_.steps - 1), call_.c_last, 0, pixels(w));
         });
+        perform(tasks);
     }
 
  private:
     std::array<Room*, 5> rooms() { return {&x_, &h_[0], &h_[1], &h_first_, &c_}; }
 
     Frame h_at(int t) { return usable(call_.h) ? in_place(call_.h, t, layer_.filters) : h_[t % 2].frame(); }
-    Frame c_at(int t) { return call_.c ? in_place(call_.c, t, layer_.filters) : c_.frame(); }
+    Frame c_at(int t) { return call_.c && call_.c_every == 1 ? in_place(call_.c, t, layer_.filters) : c_.frame(); }
 
     void step(int t, int worker) {
         ForwardStep s;
@@ -247,6 +241,7 @@ class Backward : Pass {
             gates_ = Room(layer, 4 * filters, 0);
             for (Room& room : again_) room = Room(layer, filters, 0);
         }
+        if (call.c_every > 1) c_.assign(static_cast<std::size_t>(call.c_every), Room(layer, filters, 0));
         if (call.d_h && !call.d_h.channels_last) d_out_ = Room(layer, filters, 0);
         d_h_ = Room(layer, filters, 0);
         d_c_ = Room(layer, filters, 0);
@@ -260,40 +255,44 @@ class Backward : Pass {
     }
 
     void run() {
-        parallel_(workers_.count, [this](int w) { begin(w); });
-        std::vector<Phase> phases;
-        phases.push_back([this](int s, int w) { prepare(call_.steps - 1 - s, w); });
-        if (!call_.gates) phases.push_back([this](int s, int w) { compute_again(call_.steps - 1 - s, w); });
-        phases.push_back([this](int s, int w) {
-            const int t = call_.steps - 1 - s;
-            kernels_.gate_gradients(layer_, step(t), pixels(w), scratch(w));
-        });
+        std::vector<Task> tasks = {[this](int w) { begin(w); }};
         const bool seams = !workers_.apart && kernels_.seam > 0;
-        phases.push_back([this, seams](int s, int w) {
-            Range range = rows(w);
-            if (seams && w > 0) range.begin += kernels_.seam;
-            kernels_.backward(layer_, step(call_.steps - 1 - s), range, scratch(w));
-        });
-        if (seams) {
-            phases.push_back([this](int s, int w) {
-                if (w == 0) return;
-                const int begin = rows(w).begin;
-                kernels_.backward(layer_, step(call_.steps - 1 - s), {begin, begin + kernels_.seam}, scratch(w));
+        for (int t = call_.steps - 1; t >= 0; --t) {
+            if (call_.c_every > 1 && (t == call_.steps - 1 || (t + 1) % call_.c_every == 0)) {
+                for (int before = t - t % call_.c_every; before < t; ++before) {
+                    tasks.push_back([=, this](int w) { prepare(before, w); });
+                    tasks.push_back([=, this](int w) { compute_again(before, w); });
+                }
+            }
+            tasks.push_back([=, this](int w) { prepare(t, w); });
+            if (!call_.gates) tasks.push_back([=, this](int w) { compute_again(t, w); });
+            tasks.push_back([=, this](int w) { kernels_.gate_gradients(layer_, step(t), pixels(w), scratch(w)); });
+            tasks.push_back([=, this](int w) {
+                Range range = rows(w);
+                if (seams && w > 0) range.begin += kernels_.seam;
+                kernels_.backward(layer_, step(t), range, scratch(w));
             });
+            if (seams) {
+                tasks.push_back([=, this](int w) {
+                    if (w == 0) return;
+                    const int first = rows(w).begin;
+                    kernels_.backward(layer_, step(t), {first, first + kernels_.seam}, scratch(w));
+                });
+            }
+            if (call_.d_x && !call_.d_x.channels_last) {
+                tasks.push_back([=, this](int w) { copy_out(d_x_.frame(), call_.d_x, t, pixels(w)); });
+            }
         }
-        if (call_.d_x && !call_.d_x.channels_last) {
-            phases.push_back([this](int s, int w) {
-                copy_out(d_x_.frame(), call_.d_x, call_.steps - 1 - s, pixels(w));
-            });
-        }
-        each_step(call_.steps, phases);
+        perform(tasks);
         finish();
     }
 
  private:
-    std::array<Room*, 12> rooms() {
-        return {&x_,        &h_old_,    &h_first_, &c_first_, &gates_,   &again_[0],
-                &again_[1], &d_out_,    &d_h_,     &d_c_,     &d_gates_, &d_x_};
+    std::vector<Room*> rooms() {
+        std::vector<Room*> all = {&x_,        &h_old_, &h_first_, &c_first_, &gates_,   &again_[0],
+                                  &again_[1], &d_out_, &d_h_,     &d_c_,     &d_gates_, &d_x_};
+        for (Room& room : c_) all.push_back(&room);
+        return all;
     }
     Scratch& scratch(int worker) { return scratch_[static_cast<std::size_t>(worker)]; }
     std::size_t peephole_sums() const {
@@ -335,9 +334,14 @@ class Backward : Pass {
         if (t == 0) return h_first_.frame();
         return usable(call_.h) ? in_place(call_.h, t - 1, layer_.filters) : h_old_.frame();
     }
-    ConstFrame c_before(int t) {
-        return t == 0 ? c_first_.frame() : in_place(call_.c, t - 1, layer_.filters);
+    // The c of a step: as saved, or computed again from the last one that was.
+    Frame c_of(int t) {
+        const int every = call_.c_every;
+        if (every == 1) return in_place(call_.c, t, layer_.filters);
+        return (t + 1) % every == 0 ? in_place(call_.c, t / every, layer_.filters)
+                                    : c_[static_cast<std::size_t>(t % every)].frame();
     }
+    Frame c_before(int t) { return t == 0 ? c_first_.frame() : c_of(t - 1); }
 
     void compute_again(int t, int worker) {
         ForwardStep s;
@@ -345,7 +349,7 @@ class Backward : Pass {
         s.h_old = h_before(t);
         s.c_old = c_before(t);
         s.h = again_[0].frame();
-        s.c = again_[1].frame();
+        s.c = call_.c_every > 1 && (t + 1) % call_.c_every != 0 ? c_of(t) : again_[1].frame();
         s.gates = gates_.frame();
         s.keep_h = kept(call_.keep_h, t);
         s.keep_c = kept(call_.keep_c, t);
@@ -359,7 +363,7 @@ class Backward : Pass {
         s.x = x_at(t);
         s.h_old = h_before(t);
         s.c_old = c_before(t);
-        s.c = in_place(call_.c, t, layer_.filters);
+        s.c = c_of(t);
         s.gates = call_.gates ? in_place(call_.gates, t, 4 * layer_.filters) : gates_.frame();
         if (call_.d_h) s.d_out = call_.d_h.channels_last ? in_place(call_.d_h, t, layer_.filters) : d_out_.frame();
         s.d_h = d_h_.frame();
@@ -397,6 +401,7 @@ class Backward : Pass {
     const BackwardCall& call_;
     ScratchSize sizes_;
     Room x_, h_old_, h_first_, c_first_, gates_, again_[2], d_out_, d_h_, d_c_, d_gates_, d_x_;
+    std::vector<Room> c_;  // of the steps between two saved ones
 };
 
 }  // namespace

@@ -32,6 +32,7 @@ struct ForwardCall {
     Frames h_first, c_first;  ///< no data: zeros
     Frames h;                 ///< of every step
     Frames c, gates;          ///< of every step, channels last; no data: not kept
+    int c_every = 1;          ///< c only of steps n - 1, 2 n - 1, ...
     Frames h_last, c_last;
     Kept keep_h, keep_c;
 };
@@ -39,8 +40,9 @@ struct ForwardCall {
 struct BackwardCall {
     int steps = 0;
     Frames x, h_first, c_first, h, c;
-    Frames gates;            ///< no data: computed again
-    Frames d_h;              ///< of every step; no data: zeros
+    Frames gates;     ///< no data: computed again
+    int c_every = 1;  ///< as in ForwardCall; more than 1 only without gates
+    Frames d_h;       ///< of every step; no data: zeros
     Frames d_h_last, d_c_last;
     Frames d_x, d_h_first, d_c_first;  ///< no data: not wanted
     WeightGradients weights;           ///< null: not wanted

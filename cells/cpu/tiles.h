@@ -26,9 +26,7 @@ struct Tiles {
     static int tile_rows(const Layer& layer) { return (layer.height + kM - 1) / kM; }
     static int tile_columns(const Layer& layer) { return (layer.width + kM - 1) / kM; }
     static int gate_columns(const Layer& layer) { return round_up(4 * layer.filters, V::kWidth); }
-    static Panels<V> data_panels(const Layer& layer) {
-        return {4 * layer.filters, round_up(layer.depth(), V::kWidth)};
-    }
+    static Panels<V> data_panels(const Layer& layer) { return {4 * layer.filters, round_up(layer.depth(), V::kWidth)}; }
     static std::ptrdiff_t inputs_point(const Layer& layer) {
         return odd_lines(static_cast<std::ptrdiff_t>(layer.block) * layer.depth());
     }
@@ -55,8 +53,8 @@ struct Tiles {
         const auto size = [](std::ptrdiff_t point) { return static_cast<std::size_t>(kN2 * point + V::kWidth); };
         ScratchSize s;
         s.forward = size(inputs_point(layer)) + size(panel_point(layer.block));
-        s.backward = size(gradient_inputs_point(layer)) + size(gates_point(layer)) +
-                     size(panel_point(layer.gradient_block));
+        s.backward =
+            size(gradient_inputs_point(layer)) + size(gates_point(layer)) + size(panel_point(layer.gradient_block));
         s.weight_sums = gradient_sums(layer);
         return s;
     }
@@ -90,7 +88,8 @@ struct Tiles {
         each_gate<V>(layer, [&](int group, int gate, int n, int lanes) {
             const int columns = groups.columns(group);
             const int width = groups.gate_width(group);
-            float* const to = packed + static_cast<std::ptrdiff_t>(kN2) * depth * groups.first_column(group) + gate * width;
+            float* const to =
+                packed + static_cast<std::ptrdiff_t>(kN2) * depth * groups.first_column(group) + gate * width;
             for (int k = 0; k < depth; ++k) {
                 const auto filter = filter_of<V>(layer, weights.hidden, weights.input, n, k);
                 Value taps[kTaps2], points[kN2];
@@ -113,7 +112,8 @@ struct Tiles {
         each_depth<V>(layer, [&](int k, int lanes) {
             for (int n = 0; n < panels.rows; ++n) {
                 Value taps[kTaps2], points[kN2];
-                gather_taps<V>(filter_of<V>(layer, weights.hidden, weights.input, n, k).at, kTaps2, lanes, kTaps2, taps);
+                gather_taps<V>(filter_of<V>(layer, weights.hidden, weights.input, n, k).at, kTaps2, lanes, kTaps2,
+                               taps);
                 transform_weight(taps, points);
                 store(n, k, lanes, points);
             }
@@ -138,8 +138,8 @@ struct Tiles {
                                 float* to, std::ptrdiff_t point) {
         const int y0 = at.y - kPad;
         const int x0 = at.x - kPad;
-        const float* from = frame.data + at.b * frame.batch + y0 * frame.row +
-                            static_cast<std::ptrdiff_t>(x0) * frame.depth + channel;
+        const float* from =
+            frame.data + at.b * frame.batch + y0 * frame.row + static_cast<std::ptrdiff_t>(x0) * frame.depth + channel;
         Value t[kN][kN];
         for (int j = 0; j < kN; ++j) {
             Value column[kN], points[kN];
@@ -163,8 +163,8 @@ struct Tiles {
                                 std::ptrdiff_t point, std::ptrdiff_t row) {
         for (int tile = 0; tile < count; ++tile) {
             const Place at = place_of(layer, first + tile);
-            const bool inside = at.y >= kPad && at.x >= kPad && at.y - kPad + kN <= layer.height &&
-                                at.x - kPad + kN <= layer.width;
+            const bool inside =
+                at.y >= kPad && at.x >= kPad && at.y - kPad + kN <= layer.height && at.x - kPad + kN <= layer.width;
             for (int c = 0; c < frame.depth; c += V::kWidth) {
                 const Mask mask = V::first(frame.depth - c < V::kWidth ? frame.depth - c : V::kWidth);
                 float* const p = to + tile * row + c;
@@ -264,9 +264,10 @@ struct Tiles {
                 for (int j = 0; j < kM; ++j) {
                     Value column[kM], points[kN];
                     for (int i = 0; i < kM; ++i) {
-                        column[i] = i < high && j < wide
-                                        ? V::load(from + i * gates.row + static_cast<std::ptrdiff_t>(j) * gates.depth + n, mask)
-                                        : V::zero();
+                        column[i] =
+                            i < high && j < wide
+                                ? V::load(from + i * gates.row + static_cast<std::ptrdiff_t>(j) * gates.depth + n, mask)
+                                : V::zero();
                     }
                     to_points<V, W::kMatrices.output_of, kN, kM>(column, points);
                     for (int i = 0; i < kN; ++i) t[i][j] = points[i];

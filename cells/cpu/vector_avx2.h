@@ -24,9 +24,7 @@ struct Avx2 {
     NOWCELL_VECTOR Value fma(Value a, Value b, Value c) { return _mm256_fmadd_ps(a, b, c); }
     NOWCELL_VECTOR Value min(Value a, Value b) { return _mm256_min_ps(a, b); }
     NOWCELL_VECTOR Value max(Value a, Value b) { return _mm256_max_ps(a, b); }
-    NOWCELL_VECTOR Value round(Value x) {
-        return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    }
+    NOWCELL_VECTOR Value round(Value x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
     NOWCELL_VECTOR Value scale(Value x, Value n) {
         const __m256i exponent = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);
         return x * _mm256_castsi256_ps(_mm256_add_epi32(exponent, _mm256_set1_epi32(127 << 23)));

@@ -1,6 +1,6 @@
 // Winograd's convolution: matrices worked out by the compiler, and their products with vectors.
-// Source: Lavin and Gray 2016 (F(m,r): m outputs of a filter of r taps from n = m + r - 1 points); points as Barabasz et
-// al. 2018, symmetric around zero, so that rows pair up and half of the multiplications go.
+// Source: Lavin and Gray 2016 (F(m,r): m outputs of a filter of r taps from n = m + r - 1 points); points as Barabasz
+// et al. 2018, symmetric around zero, so that rows pair up and half of the multiplications go.
 #pragma once
 
 namespace nowcell::cpu {
@@ -111,8 +111,8 @@ inline __attribute__((always_inline)) typename V::Value row_sum(const typename V
         } else if constexpr (kC == -1.0) {
             return row_sum<V, kM, kRow, kColumns, kPart, kJ + 1, false>(x, sum - x[kJ]);
         } else {
-            return row_sum<V, kM, kRow, kColumns, kPart, kJ + 1, false>(x,
-                                                                        V::fma(V::set(static_cast<float>(kC)), x[kJ], sum));
+            return row_sum<V, kM, kRow, kColumns, kPart, kJ + 1, false>(
+                x, V::fma(V::set(static_cast<float>(kC)), x[kJ], sum));
         }
     }
 }

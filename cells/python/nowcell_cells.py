@@ -83,7 +83,8 @@ class ConvLSTM(nn.Module):
 
     input_channels: C. peephole: none, channel (any frame size) or pixel. norm, of the gates: none, channels (of each
     pixel) or frame; norm_on: the input and the recurrent parts, or their sum. frame: size of the frames, for pixel and
-    frame. zoneout, zoneout_cell: chance that h, c keep their old values. memory: store, or recompute in a third of it.
+    frame. zoneout, zoneout_cell: chance that h, c keep their old values. memory: store, recompute in half of it,
+    checkpoint in less.
     algorithm: on a CPU, see cells/README.md.
     """
 
@@ -109,7 +110,7 @@ class ConvLSTM(nn.Module):
         self.recurrent_activation = _choice("recurrent_activation", recurrent_activation, _ACTIVATIONS)
         self.dropout, self.recurrent_dropout = _rate("dropout", dropout), _rate("recurrent_dropout", recurrent_dropout)
         self.zoneout, self.zoneout_cell = _rate("zoneout", zoneout), _rate("zoneout_cell", zoneout_cell)
-        self.memory = _choice("memory", memory, ("store", "recompute"))
+        self.memory = _choice("memory", memory, ("store", "recompute", "checkpoint"))
         self.algorithm = _choice("algorithm", algorithm,
                                  ("auto", "direct", "winograd-safe", "winograd-fast", "reference"))
         self.unit_forget_bias, self.stateful = unit_forget_bias, stateful
