@@ -10,6 +10,8 @@
 namespace nowcell {
 namespace {
 
+constexpr std::int64_t kStepsAtOnce = 8;
+
 void expand(const char* layer, const char* name, std::vector<std::int64_t>& values, std::int64_t rank) {
     if (values.size() == 1) values.assign(static_cast<std::size_t>(rank), values[0]);
     const bool positive = std::all_of(values.begin(), values.end(), [](auto v) { return v > 0; });
@@ -97,8 +99,16 @@ torch::Tensor RecurrentLayer::forward(const torch::Tensor& x, State& state, cons
     TORCH_CHECK_VALUE(x.dim() == common_.rank + 3 && x.size(2) == common_.input_channels, name_, ": x is ", x.sizes(),
                       ", expected (B,T,", common_.input_channels, ",size...) with ", common_.rank,
                       common_.rank == 1 ? " axis" : " axes", " in size");
-    const torch::Tensor outputs =
-        sequence(x, state, draw_noise(x), {mask, common_.go_backwards, common_.zero_output_for_mask});
+    const SequenceNoise noise = draw_noise(x);
+    const SequenceOrder order = {mask, common_.go_backwards, common_.zero_output_for_mask};
+    const std::int64_t steps = x.size(1);
+    const bool whole = at::GradMode::is_enabled() || mask.defined() || common_.go_backwards || is_training();
+    // Outputs that nobody asks for need not be kept: memory does not grow with the sequence.
+    std::int64_t first = 0;
+    for (; !common_.return_sequences && !whole && steps - first > kStepsAtOnce; first += kStepsAtOnce) {
+        sequence(x.narrow(1, first, kStepsAtOnce), state, noise, order);
+    }
+    const torch::Tensor outputs = sequence(first == 0 ? x : x.narrow(1, first, steps - first), state, noise, order);
     return common_.return_sequences ? outputs : outputs.select(1, outputs.size(1) - 1);
 }
 

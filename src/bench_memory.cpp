@@ -50,15 +50,16 @@ std::vector<Way> ways_of(const std::string& cell, const std::function<Forward(co
     std::vector<Way> ways;
     const auto reference = layer_of<Layer, Options>(Memory::store);
     ways.push_back({cell, "plain", reference, plain(*reference)});
-    for (const Memory memory : {Memory::store, Memory::recompute}) {
+    for (const Memory memory : {Memory::store, Memory::recompute, Memory::checkpoint}) {
+        if (cell == "conv_gru" && memory == Memory::checkpoint) continue;  // the same as recompute
         const auto layer = layer_of<Layer, Options>(memory);
         ways.push_back({cell, name_of(memory), layer, [layer](const torch::Tensor& x) { return layer->forward(x); }});
     }
     return ways;
 }
 
-std::vector<Way> all_ways() {
-    std::vector<Way> ways = ways_of<ConvLstm, ConvLstmOptions>("conv_lstm", [](const ConvLstm& layer) {
+std::vector<std::vector<Way>> all_ways() {
+    const std::vector<Way> lstm = ways_of<ConvLstm, ConvLstmOptions>("conv_lstm", [](const ConvLstm& layer) {
         return [weights = layer.weights()](const torch::Tensor& x) {
             State state;
             return conv_lstm_reference(x, state, weights);
@@ -70,8 +71,7 @@ std::vector<Way> all_ways() {
             return conv_gru_reference(x, state, weights);
         };
     });
-    ways.insert(ways.end(), gru.begin(), gru.end());
-    return ways;
+    return {lstm, gru};
 }
 
 torch::Tensor frames(std::int64_t steps) {
@@ -148,36 +148,34 @@ struct Row {
     double floats, ratio, error;
 };
 
-// Three ways of one cell, timed in turn.
-std::vector<Row> measure(const std::vector<Way>& ways, std::size_t first) {
+// The ways of one cell, timed in turn; the first is the plain one.
+std::vector<Row> measure(const std::vector<Way>& ways) {
     const torch::Tensor x = frames(kTimedSteps);
     const torch::Tensor target = at::zeros_like(x);
-    std::vector<std::vector<double>> times(3);
+    std::vector<std::vector<double>> times(ways.size());
     for (int round = 0; round <= kRounds; ++round) {
-        for (std::size_t i = 0; i < 3; ++i) {
-            const double time = seconds(ways[first + i], x, target);
+        for (std::size_t i = 0; i < ways.size(); ++i) {
+            const double time = seconds(ways[i], x, target);
             if (round > 0) times[i].push_back(time);  // the first round warms up
         }
     }
     std::vector<Row> rows;
-    for (std::size_t i = 0; i < 3; ++i) {
-        const Way& way = ways[first + i];
-        rows.push_back(
-            {&way, slope(way), median(times[0]) / median(times[i]), gradient_error(way, ways[first], x, target)});
+    for (std::size_t i = 0; i < ways.size(); ++i) {
+        rows.push_back({&ways[i], slope(ways[i]), median(times[0]) / median(times[i]),
+                        gradient_error(ways[i], ways[0], x, target)});
     }
     return rows;
 }
 
 int bench_memory(const Request& request) {
     const int threads = choose_threads(request);
-    const std::vector<Way> ways = all_ways();
     std::string text = fmt::format(
         "One training step, {0} -> {0} channels, {1}x{1} frames, 3x3 kernel, batch {2}, {3} threads\n\n"
         "cell       memory     floats per unit and step  speed over plain  gradient error\n",
         kChannels, kSide, kBatch, threads);
     nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-    for (std::size_t first = 0; first < ways.size(); first += 3) {
-        for (const Row& row : measure(ways, first)) {
+    for (const std::vector<Way>& ways : all_ways()) {
+        for (const Row& row : measure(ways)) {
             text += fmt::format("{:<10} {:<10} {:>24.2f}  {:>15.2f}x  {:>14.1e}\n", row.way->cell, row.way->memory,
                                 row.floats, row.ratio, row.error);
             rows.push_back({{"cell", row.way->cell},

@@ -18,6 +18,7 @@ constexpr std::size_t kHugePage = std::size_t{2} << 20;
 struct Block {
     void* memory;
     std::size_t bytes;
+    std::size_t asked = 0;  // by the tensor that has it
 };
 
 class Pool : public c10::Allocator {
@@ -26,7 +27,8 @@ class Pool : public c10::Allocator {
         const c10::Device device(c10::kCPU);
         if (bytes == 0) return {nullptr, device};
         auto block = std::make_unique<Block>(take(bytes));
-        report(*block, static_cast<std::int64_t>(block->bytes));
+        block->asked = bytes;
+        report(*block, static_cast<std::int64_t>(bytes));
         void* const memory = block->memory;
         return {memory, block.release(), &Pool::give_back, device};
     }
@@ -43,7 +45,7 @@ class Pool : public c10::Allocator {
 
     static void give_back(void* context) {
         const std::unique_ptr<Block> block(static_cast<Block*>(context));
-        report(*block, -static_cast<std::int64_t>(block->bytes));
+        report(*block, -static_cast<std::int64_t>(block->asked));
         self().keep(*block);
     }
 
