@@ -1,5 +1,6 @@
 // The handler of doctor: what this installation is made of, and whether it computes right.
 #include "cells/conv_lstm.h"
+#include "cells/cpu/isa.h"
 #include "src/device.h"
 #include "src/error.h"
 #include "src/json.h"
@@ -54,14 +55,6 @@ Finding probe_finding(const torch::Device& device) {
             fmt::format("ConvLSTM differs from Keras by {:.1e} (allowed 1e-4)", error)};
 }
 
-std::string cpu_name() {
-    std::ifstream in("/proc/cpuinfo");
-    for (std::string line; std::getline(in, line);) {
-        if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
-    }
-    return "unknown";
-}
-
 double available_gib() {
     std::ifstream in("/proc/meminfo");
     for (std::string line; std::getline(in, line);) {
@@ -95,7 +88,8 @@ std::vector<Finding> examine(const Request& request) {
     std::vector<Finding> findings;
     findings.push_back(
         {"CPU", "ok",
-         fmt::format("{}, {} threads used, best instructions {}", cpu_name(), threads, at::get_cpu_capability())});
+         fmt::format("{}, {} threads used, LibTorch on {}, own kernels on {}", cpu::processor_name(), threads,
+                     at::get_cpu_capability(), cpu::name_of(cpu::isa()))});
     findings.push_back({"memory", "ok", fmt::format("{:.1f} GiB available", available_gib())});
     findings.push_back({"LibTorch", "ok", fmt::format("{} in {}", TORCH_VERSION, libtorch_folder())});
     findings.push_back({"HDF5", "ok", hdf5_version()});
