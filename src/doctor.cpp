@@ -86,10 +86,9 @@ Finding cuda_finding() {
 std::vector<Finding> examine(const Request& request) {
     const int threads = choose_threads(request);
     std::vector<Finding> findings;
-    findings.push_back(
-        {"CPU", "ok",
-         fmt::format("{}, {} threads used, LibTorch on {}, own kernels on {}", cpu::processor_name(), threads,
-                     at::get_cpu_capability(), cpu::name_of(cpu::isa()))});
+    findings.push_back({"CPU", "ok",
+                        fmt::format("{}, {} threads used, LibTorch on {}, own kernels on {}", cpu::processor_name(),
+                                    threads, at::get_cpu_capability(), cpu::name_of(cpu::isa()))});
     findings.push_back({"memory", "ok", fmt::format("{:.1f} GiB available", available_gib())});
     findings.push_back({"LibTorch", "ok", fmt::format("{} in {}", TORCH_VERSION, libtorch_folder())});
     findings.push_back({"HDF5", "ok", hdf5_version()});

@@ -267,7 +267,7 @@ std::vector<torch::Tensor> cpu_backward(const ConvLstmArguments& a, const ConvLs
     call.note(*plan, true);
     if (d_peephole.defined()) d[kPeephole] = d_peephole.permute({0, 3, 1, 2}).contiguous();
     for (const std::size_t weight : {kInput, kHidden}) {  // computed together
-        if (!wanted[weight]) d[weight] = {};
+        if (!wanted[weight]) d[weight] = torch::Tensor();
     }
     return d;
 }
