@@ -17,6 +17,7 @@ enum class ExitCode : int {
     device = 5,         ///< device, memory or LibTorch
     diverged = 6,       ///< training produced NaN or Inf
     output = 7,         ///< cannot write: exists, permission, disk full
+    slow = 10,          ///< slower than it should be: `bench cells --guard`
     interrupted = 130,  ///< SIGINT, after saving
     terminated = 143,   ///< SIGTERM, after saving
 };
