@@ -26,12 +26,6 @@ std::string load_cuda() {
     return at::hasCUDA() ? "" : "the NVIDIA driver reports no GPU";
 }
 
-int usable_cores() {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    return ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
 }  // namespace
 
 std::string libtorch_folder() {
@@ -62,6 +56,12 @@ torch::Device choose_device(const std::string& name) {
                 reason.find("libtorch_cuda.so") != std::string::npos
                     ? "scripts/setup.sh --cuda adds it, or use --device cpu"
                     : "--device cpu; nowcell doctor says more");
+}
+
+int usable_cores() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    return ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
 int choose_threads(const Request& request) {

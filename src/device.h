@@ -14,6 +14,9 @@ namespace nowcell {
 /// `name` has passed check_device_name(). Throws Error(device) when CUDA is asked for and not there, with the reason.
 torch::Device choose_device(const std::string& name);
 
+/// The cores this process may use.
+int usable_cores();
+
 /// Sets the threads of LibTorch: `--threads`, else the cores this process may use. Returns the number.
 int choose_threads(const Request& request);
 

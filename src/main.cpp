@@ -71,7 +71,7 @@ int run(const Request& request) {
         return 0;
     }
     if (request.has("--device")) check_device_name(request.text("--device"));
-    if (request.has("--config")) check_config(request.config());
+    if (takes_configuration(*find_verb(request.verb)) && request.has("--config")) check_config(request.config());
     return load_handler(find_verb(request.verb)->handler)(request);
 }
 

@@ -52,8 +52,11 @@ void deliver(const Request& request, const std::string& text, const std::string&
 void check_report_files(const Request& request) {
     const Verb* verb = find_verb(request.verb);
     std::vector<std::string> taken;  // inputs, and reports already named
-    for (const char* input : {"FILE", "--input", "--model", "--config"}) {
+    for (const char* input : {"FILE", "--input", "--model"}) {
         if (verb != nullptr && request.has(input)) taken.push_back(request.text(input));
+    }
+    if (verb != nullptr && takes_configuration(*verb) && request.has("--config")) {
+        taken.push_back(request.text("--config"));
     }
     for (const Flag& flag : verb == nullptr ? std::vector<Flag>{} : verb->flags) {
         if (!flag.report || !request.has(flag.name)) continue;

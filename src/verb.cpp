@@ -2,6 +2,8 @@
 
 #include "src/error.h"
 
+#include <algorithm>
+
 namespace nowcell {
 
 Flag output_flag(const std::string& help) {
@@ -53,6 +55,10 @@ Flag set_flag() {
             .value = "KEY=VALUE",
             .help = "override one key of the configuration; repeatable",
             .repeated = true};
+}
+
+bool takes_configuration(const Verb& verb) {
+    return std::any_of(verb.flags.begin(), verb.flags.end(), [](const Flag& flag) { return flag.name == "--set"; });
 }
 
 const Verb* find_verb(const std::string& name) {

@@ -48,6 +48,9 @@ struct Verb {
     std::vector<std::string> examples = {};
 };
 
+/// Whether --config names a configuration file; such verbs also have --set.
+bool takes_configuration(const Verb& verb);
+
 /// Every verb, collected from the folders that own them in src/surface.cpp.
 const std::vector<Verb>& all_verbs();
 

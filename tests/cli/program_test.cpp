@@ -357,6 +357,68 @@ TEST_CASE("a training step keeps no more than it says") {
     }
 }
 
+TEST_CASE("the cells are timed beside the plain cell, with errors within their bounds") {
+    const Outcome outcome =
+        run_nowcell({"bench", "cells", "--config", "tiny", "--rounds", "1", "--threads", "1", "--json", "-"});
+    INFO(outcome.err);
+    REQUIRE(outcome.code == 0);
+    const auto report = nlohmann::json::parse(outcome.out);
+    CHECK(report.at("schema") == "nowcell.bench_cells/1");
+    CHECK(report.at("cpu").is_string());
+    CHECK((report.at("peak_gflops").is_null() == (report.at("isa") == "plain")));
+    REQUIRE(report.at("rows").size() == 2);
+    for (const auto& row : report.at("rows")) {
+        INFO(row);
+        CHECK(row.at("config") == "tiny");
+        CHECK(row.at("threads") == 1);
+        CHECK_FALSE(row.at("engine").get<std::string>().empty());
+        CHECK(row.at("ratio").is_number());  // NaN and Inf would be null
+        CHECK(row.at("gflops").is_number());
+        CHECK(row.at("max_abs_error") > 0.0);  // float32 is not float64
+        CHECK(row.at("max_abs_error") <= 1e-4);
+    }
+    const auto& inference = report.at("rows")[0];
+    const auto& training = report.at("rows")[1];
+    CHECK(inference.at("direction") == "inference");
+    CHECK(inference.at("grad_rel_error").is_null());
+    CHECK(training.at("direction") == "training");
+    CHECK(training.at("grad_rel_error") > 0.0);
+    CHECK(training.at("grad_rel_error") <= 5e-5);
+}
+
+TEST_CASE("the guard of speed ends with code 10 exactly when a row is under its bar") {
+    // The reference has no kernels of ours to be fast with.
+    const Outcome outcome = run_nowcell(
+        {"bench", "cells", "--guard", "--config", "tiny", "--rounds", "1", "--algorithm", "reference", "--json", "-"});
+    INFO(outcome.err);
+    const auto report = nlohmann::json::parse(outcome.out);
+    bool slow = false;
+    for (const auto& row : report.at("rows")) {
+        CHECK(row.at("engine") == "reference");
+        CHECK(row.contains("least_ratio") == (report.at("isa") == "avx512"));
+        if (row.contains("least_ratio")) slow = slow || row.at("ratio") < row.at("least_ratio");
+    }
+    CHECK(outcome.code == (slow ? 10 : 0));
+    CHECK(holds(outcome.err, "expected at least") == slow);
+    CHECK(holds(outcome.err, "nothing is judged") == (report.at("isa") != "avx512"));
+}
+
+TEST_CASE("what bench cells cannot time is a usage error that lists what it can") {
+    const TemporaryFolder folder;
+    const auto check = [&](const std::vector<std::string>& words, const std::vector<std::string>& parts) {
+        std::vector<std::string> all = {"bench", "cells"};
+        all.insert(all.end(), words.begin(), words.end());
+        check_failure(folder, all, 2, parts);
+    };
+    check({"--config", "b3,tinny"}, {"got 'tinny'", "a, b3, b5, c, k1, tiny", "did you mean 'tiny'?"});
+    check({"--config", "a,,c"}, {"got ''"});
+    check({"--threads", "1,x"}, {"got 'x'", "from 1 to 1024"});
+    check({"--threads", "0"}, {"got '0'"});
+    check({"--rounds", "0"}, {"--rounds"});
+    check({"--algorithm", "fft"}, {"got 'fft'", "winograd-fast"});
+    check({"--guard", "--threads", "2"}, {"--guard", "leave --threads away"});
+}
+
 TEST_CASE("layers with options go from the configuration to a forecast") {
     const Workshop shop;
     const auto run = [&](std::vector<std::string> words) {
