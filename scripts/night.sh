@@ -17,6 +17,7 @@ tally_run "tests" scripts/test.sh
 for seed in ${NOWCELL_TEST_SEEDS:-11 12 13 14 15}; do
     tally_run "tests with seed $seed" env NOWCELL_TEST_SEED="$seed" scripts/test.sh --preset dev
 done
+tally_run "engines on many shapes" env NOWCELL_TEST_SHAPES=1500 NOWCELL_TEST_SEED=21 scripts/test.sh --preset dev --filter engine
 tally_run "all tests under ASan and UBSan" scripts/test.sh --preset asan
 tally_run "demo" scripts/demo.sh
 tally_end

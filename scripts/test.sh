@@ -17,7 +17,8 @@ Installs what is missing, builds the presets `dev` (tests) and `release` (the pr
                   only tests with, or without, a matching label
   --help          this text
 
-Full logs: build/logs. NOWCELL_TEST_SEED=N runs the randomised tests with another seed.
+Full logs: build/logs. NOWCELL_TEST_SEED=N runs the randomised tests with another seed,
+NOWCELL_TEST_SHAPES=N tries that many shapes with each engine.
 Exit codes: 0 all passed, 1 something failed or no test ran, 2 wrong option.
 END
 }

@@ -3,18 +3,21 @@
 #include "cells/conv_gru.h"
 #include "cells/conv_gru_operator.h"
 #include "cells/conv_lstm.h"
+#include "cells/cpu/engine_use.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 #include <torch/optim/adam.h>
 
 #include "tests/support/catch.h"
+#include "tests/support/engine.h"
 #include "tests/support/golden.h"
 
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 using nlohmann::json;
+using nowcell::Algorithm;
 using nowcell::Bidirectional;
 using nowcell::ConvGru;
 using nowcell::ConvGruOptions;
@@ -26,14 +29,16 @@ using nowcell::State;
 
 namespace {
 
-constexpr double kOutputTolerance = 1e-10;
-constexpr double kGradientTolerance = 1e-9;
+constexpr double kExactOutput = 1e-10;
+constexpr double kExactGradient = 1e-9;
 const std::string kGradient = "grad/";
 
 // A golden file with the layouts and parameter names of our layers.
 struct Case {
     json options;
     Golden golden;
+    at::ScalarType type = at::kDouble;  // of the layer and all that it is given
+    Algorithm algorithm = Algorithm::automatic;
 
     const torch::Tensor& at(const std::string& name) const { return golden.at(name); }
     bool dense() const { return options.value("rank", 2) == 0; }  // a dense layer is a 1 x 1 kernel on a 1 x 1 frame
@@ -107,6 +112,7 @@ ConvLstmOptions conv_lstm_options(const Case& golden, Memory memory) {
     options.peephole = nowcell::peephole_from(golden.options.value("peephole", "none"));
     options.norm = nowcell::gate_norm_from(golden.options.value("norm", "none"));
     options.norm_on = nowcell::norm_on_from(golden.options.value("norm_on", "parts"));
+    options.algorithm = golden.algorithm;
     options.frame = golden.at("x").sizes().slice(3).vec();
     return options;
 }
@@ -124,8 +130,19 @@ void check_close(const std::string& what, const torch::Tensor& actual, const tor
     INFO(what);
     REQUIRE(actual.defined());
     REQUIRE(actual.sizes() == expected.sizes());
-    const double error = ((actual - expected).abs() / expected.abs().clamp_min(1.0)).max().item<double>();
+    const double error =
+        ((actual.to(at::kDouble) - expected).abs() / expected.abs().clamp_min(1.0)).max().item<double>();
     CHECK(error < tolerance);
+}
+
+void check_gradient(const std::string& what, const torch::Tensor& actual, const torch::Tensor& expected) {
+    if (actual.defined() && actual.scalar_type() == at::kFloat) {
+        INFO(what);
+        REQUIRE(actual.sizes() == expected.sizes());
+        CHECK(relative_error(actual, expected) <= kGradientTolerance);
+    } else {
+        check_close(what, actual, expected, kExactGradient);
+    }
 }
 
 // One forward and one backward pass of a golden file, and the tensors that get gradients, by their names in the file.
@@ -135,7 +152,7 @@ class Run {
 
     torch::Tensor leaf(const std::string& name) {
         if (!golden_.golden.has(name)) return {};
-        return leaves_[name] = golden_.at(name).detach().clone().requires_grad_(true);
+        return leaves_[name] = golden_.at(name).detach().to(golden_.type, false, true).requires_grad_(true);
     }
 
     State state(const std::string& side = "") { return {leaf(side + "h0"), leaf(side + "c0")}; }
@@ -143,7 +160,7 @@ class Run {
     torch::Tensor mask() const { return golden_.golden.has("mask") ? golden_.at("mask") : torch::Tensor(); }
 
     void fill(RecurrentLayer& layer, const std::string& side = "") {
-        layer.to(at::kDouble);
+        layer.to(golden_.type);
         const c10::NoGradGuard no_grad;
         for (auto& parameter : layer.named_parameters()) {
             const torch::Tensor& value = golden_.at(side + parameter.key());
@@ -154,21 +171,24 @@ class Run {
     }
 
     void check_state(const State& state, const std::string& side = "") const {
-        check_close(side + "h", state.h, golden_.at(side + "h"), kOutputTolerance);
-        if (golden_.golden.has(side + "c")) check_close(side + "c", state.c, golden_.at(side + "c"), kOutputTolerance);
+        check_close(side + "h", state.h, golden_.at(side + "h"), output_tolerance());
+        if (golden_.golden.has(side + "c"))
+            check_close(side + "c", state.c, golden_.at(side + "c"), output_tolerance());
     }
 
     void check_output(const torch::Tensor& output) const {
-        check_close("output", output, golden_.at("output"), kOutputTolerance);
-        (output * golden_.at("probe")).sum().backward();
+        check_close("output", output, golden_.at("output"), output_tolerance());
+        (output * golden_.at("probe").to(golden_.type)).sum().backward();
         for (const auto& [name, expected] : golden_.golden.tensors) {
             if (!name.starts_with(kGradient)) continue;
             const torch::Tensor& leaf = leaves_.at(name.substr(kGradient.size()));
-            check_close(name, leaf.grad(), expected, kGradientTolerance);
+            check_gradient(name, leaf.grad(), expected);
         }
     }
 
  private:
+    double output_tolerance() const { return golden_.type == at::kFloat ? kStateTolerance : kExactOutput; }
+
     const Case& golden_;
     std::map<std::string, torch::Tensor> leaves_;
 };
@@ -225,6 +245,41 @@ void check_all(const std::string& prefix, std::size_t count, void (*check)(const
     }
 }
 
+// What the kernels take, in the words of the files.
+bool fits_kernels(const Case& golden) {
+    const json& keras = golden.options;
+    const auto kernel = keras.value("kernel_size", std::vector<std::int64_t>{1});
+    const auto ones = [&](const char* name) {
+        const auto values = keras.value(name, std::vector<std::int64_t>{1});
+        return std::all_of(values.begin(), values.end(), [](std::int64_t value) { return value == 1; });
+    };
+    const bool square = std::all_of(kernel.begin(), kernel.end(), [&](std::int64_t k) { return k == kernel[0]; });
+    return golden.at("x").dim() == 5 && square && kernel[0] % 2 == 1 && keras.value("padding", "same") == "same" &&
+           ones("strides") && ones("dilation_rate") && keras.value("norm", "none") == "none";
+}
+
+// How many files an algorithm computed.
+std::size_t check_in_single_precision(const std::string& prefix, Algorithm algorithm,
+                                      void (*check)(const Case&, Memory)) {
+    std::size_t computed = 0;
+    for (const std::string& name : golden_names(prefix)) {
+        Case golden = load(name);
+        golden.type = at::kFloat;
+        golden.algorithm = algorithm;
+        const std::int64_t kernel = golden.options.value("kernel_size", std::vector<std::int64_t>{1})[0];
+        const bool fits = fits_kernels(golden);
+        if (fits && kernel < 3 && algorithm != Algorithm::direct) continue;
+        for (const Memory memory : {Memory::store, Memory::recompute}) {
+            INFO(name << ", " << name_of(algorithm) << ", " << nowcell::name_of(memory));
+            nowcell::forget_engine_uses();
+            check(golden, memory);
+            CHECK((fits ? not_computed_by(algorithm) : not_by_reference("")) == "");
+        }
+        computed += fits ? 1 : 0;
+    }
+    return computed;
+}
+
 // Keras: epsilon is added to the root of the uncorrected second moment.
 // On TensorFlow it rounds both betas to float32, but only for the correction; that is 2e-8 of the last loss.
 class KerasAdam {
@@ -264,7 +319,7 @@ void check_training(const Case& golden, ConvLstm& layer, const torch::Tensor& ex
         layer.zero_grad();
         State state;
         const torch::Tensor loss = (layer.forward(golden.at("x"), state) - golden.at("target")).abs().mean();
-        CHECK(std::abs(loss.item<double>() - expected[n].item<double>()) < kGradientTolerance);
+        CHECK(std::abs(loss.item<double>() - expected[n].item<double>()) < kExactGradient);
         (loss * golden.options.at("loss_scale").get<double>()).backward();
         step();
     }
@@ -307,5 +362,15 @@ TEST_CASE("ten steps of training give the losses of Keras and of PyTorch") {
     SECTION("PyTorch") {
         torch::optim::Adam adam(layer.parameters(), torch::optim::AdamOptions(lr));
         check_training(golden, layer, golden.at("losses/torch"), [&] { adam.step(); });
+    }
+}
+
+TEST_CASE("engine: Keras' and PyTorch's numbers in single precision", "[engine]") {
+    for (const Algorithm algorithm : {Algorithm::direct, Algorithm::winograd_safe, Algorithm::winograd_fast}) {
+        const std::size_t one = algorithm == Algorithm::direct ? 1 : 0;  // with a kernel of 1
+        CHECK(check_in_single_precision("conv_lstm_", algorithm, check_conv_lstm) == 21 + one);
+        CHECK(check_in_single_precision("bidirectional_", algorithm, check_bidirectional) == 11);
+        CHECK(check_in_single_precision("peephole_", algorithm, check_conv_lstm) == 2);
+        CHECK(check_in_single_precision("norm_", algorithm, check_conv_lstm) == 0);
     }
 }

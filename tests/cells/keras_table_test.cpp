@@ -2,11 +2,15 @@
 // waves, which see a wrong gate order, kernel orientation, channel order or padding side.
 #include "cells/bidirectional.h"
 #include "cells/conv_lstm.h"
+#include "cells/cpu/engine_use.h"
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include "tests/support/catch.h"
+#include "tests/support/engine.h"
+
+#include <functional>
 
 using nowcell::Activation;
 using nowcell::ConvLstm;
@@ -306,5 +310,54 @@ TEST_CASE("gradients of K to ten digits") {
         CHECK(std::abs(total(row.gradient) - row.sum) < kTolerance);
         CHECK(std::abs(first(row.gradient) - row.first) < kTolerance);
         CHECK(std::abs(last(row.gradient) - row.last) < kTolerance);
+    }
+}
+
+TEST_CASE("engine: the sine-filled layers in single precision", "[engine]") {
+    const torch::Tensor mask = at::tensor({1, 1, 0, 1, 0, 1}, at::kInt).view({2, 3}).to(at::kBool);
+    const State start{state_first(wave({2, 5, 4, 2}, 0.11, 0.4, 0.5)), state_first(wave({2, 5, 4, 2}, 0.17, 0.6, 0.8))};
+    using Change = std::function<void(ConvLstmOptions&)>;
+    struct Case {
+        std::string name;
+        Change change;
+        Row row;
+        bool from_state = false, masked = false;
+    };
+    // The rows of "sine-filled layers" that the kernels can compute.
+    const std::vector<Case> cases = {
+        {"A", [](auto&) {}, {-0.892863973, 9.815826234, -0.023289518, -0.012830748}},
+        {"F", [](auto& o) { o.go_backwards = true; }, {-0.7483663, 9.8162623, 0.0033475, -0.0340927}},
+        {"G",
+         [](auto& o) { o.recurrent_activation = Activation::hard_sigmoid_keras2; },
+         {-0.6898087, 9.9964798, -0.0238028, -0.0119805}},
+        {"G3",
+         [](auto& o) { o.recurrent_activation = Activation::hard_sigmoid; },
+         {-0.5415989, 10.1377839, -0.0241543, -0.0113268}},
+        {"I", [](auto& o) { o.bias = false; }, {-1.2959085, 9.8280481, -0.0411194, 0.0093633}},
+        {"K", [](auto&) {}, {1.7389421, 20.2627558, 0.1357640, 0.0536255}, true},
+        {"mask", [](auto&) {}, {-2.3920825, 11.9725990, 0.0, 0.0}, false, true},
+        {"mask, zeros", [](auto& o) { o.zero_output_for_mask = true; }, {-1.3837335, 8.5855099, 0.0, 0.0}, false, true},
+    };
+    for (const nowcell::Algorithm algorithm : engines_for(3)) {
+        for (const Case& c : cases) {
+            INFO(c.name << ", " << name_of(algorithm));
+            ConvLstmOptions options = wave_options();
+            options.algorithm = algorithm;
+            c.change(options);
+            ConvLstm layer(options);
+            fill_waves(layer);
+            layer.to(at::kFloat);
+            State state;
+            if (c.from_state) state = {start.h.to(at::kFloat), start.c.to(at::kFloat)};
+            nowcell::forget_engine_uses();
+            const torch::Tensor frames = wave_frames().to(at::kFloat);
+            const torch::Tensor out = channels_last(layer.forward(frames, state, c.masked ? mask : torch::Tensor()));
+            CHECK(not_computed_by(algorithm, false) == "");
+            CHECK(std::abs(total(out) - c.row.sum) <= kStateTolerance);
+            CHECK(std::abs(total(out.abs()) - c.row.sum_abs) <= kStateTolerance);
+            if (c.masked) continue;
+            CHECK(std::abs(first(out) - c.row.first) <= kStateTolerance);
+            CHECK(std::abs(last(out) - c.row.last) <= kStateTolerance);
+        }
     }
 }

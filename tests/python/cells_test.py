@@ -28,6 +28,8 @@ from nowcell_cells import ConvLSTM  # noqa: E402
 torch.set_num_threads(1)
 OPERATOR = torch.ops.nowcell.conv_lstm.default
 FORWARD = torch.ops.nowcell.conv_lstm_forward.default
+BACKWARD = torch.ops.nowcell.conv_lstm_backward.default
+ENGINES = "direct", "winograd-safe", "winograd-fast"
 
 
 def ramp(shape, divisor):
@@ -457,6 +459,141 @@ class InPyTorch(Case):
         expected = layer(x)
         for other in copies:
             self.assertTrue(torch.equal(other(x), expected))
+
+
+class Engines(Case):
+    """The CPU's own kernels, which compute float32."""
+
+    CHECKS = InPyTorch.CHECKS
+
+    def call(self, layer, dtype):
+        """Outputs, states and gradients on sines."""
+        layer = copy.deepcopy(layer).to(dtype)
+        x, *state = [tensor.to(dtype).requires_grad_() for tensor in (wave_input(), *wave_state())]
+        results = layer(x, initial_state=state)
+        sum((result * wave(result.shape, 0.31, 0.2, 1).to(dtype)).sum() for result in results).backward()
+        return results, [tensor.grad for tensor in (x, *state, *layer.parameters())]
+
+    def test_equal_double_precision(self):
+        for options in ({}, dict(peephole="channel", go_backwards=True), dict(memory="recompute", use_bias=False),
+                        dict(kernel=(5, 5), activation="relu", recurrent_activation="hard_sigmoid"),
+                        dict(return_sequences=False), dict(strides=2)):
+            state = wave_state() if "strides" not in options else None
+            for algorithm in "auto", "reference", *ENGINES:
+                with self.subTest(algorithm, **options):
+                    if state is None:  # no engine has it: the reference computes it
+                        layer = wave_layer(algorithm=algorithm, **options)
+                        expected = layer(wave_input())
+                        self.near(layer.float()(wave_input().float()), expected, 1e-5)
+                        continue
+                    layer = wave_layer(return_state=True, algorithm=algorithm, **options)
+                    (outputs, gradients), (expected, slopes) = (self.call(layer, dtype)
+                                                                for dtype in (torch.float, torch.double))
+                    for one, other in zip(outputs, expected):
+                        self.near(one, other, 1e-5)
+                    for one, other in zip(gradients, slopes):
+                        self.assertLess((one - other).norm(), 5e-5 * other.norm())
+
+    def test_each_computes_by_itself(self):
+        """Not the same bits: so it is not one engine under all names."""
+        if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512") or os.environ.get("NOWCELL_ISA") == "plain":
+            self.skipTest("no kernels for this processor")
+        x = wave((2, 3, 16, 16, 3), 0.37, 0.1, 1).float()
+        outputs = [wave_layer(algorithm=algorithm).float()(x) for algorithm in ("reference", *ENGINES)]
+        for n, one in enumerate(outputs):
+            for other in outputs[:n]:
+                self.assertFalse(torch.equal(one, other))
+                self.near(one, other, 1e-5)
+
+    def test_layouts(self):
+        """Channels last in, channels last out, without copies on the way."""
+        for algorithm in ENGINES:
+            for data_format in "channels_last", "channels_first":
+                layer = wave_layer(algorithm=algorithm, data_format=data_format).float()
+                x = wave_input().float()
+                x = (x if data_format == "channels_last" else x.movedim(-1, 2).contiguous()).requires_grad_()
+                out = layer(x)
+                out.square().sum().backward()
+                self.assertTrue(out.is_contiguous() and x.grad.is_contiguous(), (algorithm, data_format))
+
+    def test_name(self):
+        with self.raises(ValueError, "algorithm is 'fast'", "auto, direct, winograd-safe, winograd-fast, reference"):
+            ConvLSTM(2, 3, input_channels=1, algorithm="fast")
+        with self.raises(ValueError, "algorithm", "winograd-fast"):
+            OPERATOR(torch.zeros(1, 1, 1, 4, 4), None, None, torch.zeros(8, 1, 3, 3), torch.zeros(8, 2, 3, 3),
+                     algorithm="fast")
+
+    def frames(self, channels_last, channels, learn):
+        shapes = (2, 3, channels, 4, 5), (2, 2, 4, 5), (2, 2, 4, 5), (8, channels, 3, 3), (8, 2, 3, 3), (8,)
+        tensors = [torch.randn(shape) for shape in shapes]
+        if channels_last:
+            tensors[0] = torch.randn(2, 3, 4, 5, channels).movedim(-1, 2)
+        return [tensor.requires_grad_(learn) for tensor in tensors]
+
+    def test_operator_checks(self):
+        for algorithm in "auto", *ENGINES:
+            for channels_last in False, True:
+                for channels in 1, 3:
+                    for memory in "store", "recompute":
+                        with self.subTest(algorithm, channels_last=channels_last, channels=channels, memory=memory):
+                            options = dict(algorithm=algorithm, memory=memory)
+                            tensors = self.frames(channels_last, channels, True)
+                            torch.library.opcheck(OPERATOR, tuple(tensors), options, test_utils=self.CHECKS)
+                            options |= dict(mask=torch.ones(2, 3, dtype=torch.bool), go_backwards=True)
+                            torch.library.opcheck(OPERATOR, (tensors[0], None, None, *tensors[3:]), options,
+                                                  test_utils=self.CHECKS)
+
+    def layouts_of(self, operator, *arguments):
+        """Of real and of fake results."""
+        mode = torch._subclasses.FakeTensorMode()
+
+        def fake(value):
+            if isinstance(value, torch.Tensor):
+                return mode.from_tensor(value)
+            return [fake(entry) for entry in value] if isinstance(value, list) else value
+
+        with mode:
+            fakes = operator(*map(fake, arguments))
+        return [[(tensor.shape, tensor.stride(), tensor.dtype) for tensor in results]
+                for results in (operator(*arguments), fakes)]
+
+    def test_fake_layouts(self):
+        rules = [1, 1], [1, 1], "same", "tanh", "sigmoid"
+        for algorithm in "auto", "reference", *ENGINES:
+            for channels_last in False, True:
+                for channels in 1, 3:
+                    tensors = [*self.frames(channels_last, channels, False), *[None] * 9]
+                    for saved in "none", "states", "gates":
+                        with self.subTest(algorithm, channels_last=channels_last, channels=channels, saved=saved):
+                            real, fake = self.layouts_of(FORWARD, tensors, *rules, saved, algorithm)
+                            self.assertEqual(real, fake)
+                            if saved == "none":
+                                continue
+                            results = list(FORWARD(tensors, *rules, saved, algorithm))
+                            gradients = [torch.randn(result.shape) for result in results[:3]]
+                            for wanted in [True] * 6 + [False] * 5, [n in (3, 5) for n in range(11)], \
+                                    [n == 0 for n in range(11)], [False] * 11:
+                                real, fake = self.layouts_of(BACKWARD, tensors, results, gradients, *rules, algorithm,
+                                                             wanted)
+                                self.assertEqual(real, fake, wanted)
+
+    def test_compile(self):
+        for algorithm in "auto", *ENGINES:
+            for data_format in "channels_last", "channels_first":
+                with self.subTest(algorithm, data_format=data_format):
+                    torch._dynamo.reset()
+                    layer = wave_layer(algorithm=algorithm, data_format=data_format).float()
+                    compiled = torch.compile(copy.deepcopy(layer), backend="aot_eager", fullgraph=True, dynamic=False)
+                    results = []
+                    for run in layer, compiled:
+                        x = wave_input().float()
+                        x = (x if data_format == "channels_last" else x.movedim(-1, 2).contiguous()).requires_grad_()
+                        out = run(x)
+                        out.square().sum().backward()
+                        results.append((out, x.grad))
+                    for one, other in zip(*results):
+                        self.near(one, other, 1e-6)
+                        self.assertEqual(one.stride(), other.stride())
 
 
 class Errors(Case):
