@@ -41,7 +41,7 @@ class Backward {
         const std::vector<Chunk> all = chunks_of(a_);
         for (const Chunk& chunk : std::views::reverse(all)) sweep(chunk, outputs);
         if (wanted_[kH]) grad_[kH] = d_;
-        return grad_;
+        return with_plain_layout(grad_);
     }
 
  private:

@@ -23,7 +23,10 @@ class Backward {
  public:
     Backward(const ConvLstmArguments& arguments, const ConvLstmResult& result, const std::vector<bool>& wanted)
         : a_(arguments), result_(result), wanted_(wanted), grad_(kConvLstmGradients) {
-        if (wanted_[kX]) grad_[kX] = at::empty_like(a_.x, at::MemoryFormat::Contiguous);
+        const bool last = fits_engine(a_) && is_channels_last(a_.x);
+        if (wanted_[kX])
+            grad_[kX] = last ? empty_frames(a_.x.sizes(), a_.x.options(), true)
+                             : at::empty_like(a_.x, at::MemoryFormat::Contiguous);
         if (wanted_[kPeephole]) grad_[kPeephole] = at::zeros_like(a_.weights.peephole);
     }
 
@@ -34,7 +37,7 @@ class Backward {
         for (const Chunk& chunk : std::views::reverse(all)) sweep(chunk, outputs);
         if (wanted_[kH]) grad_[kH] = d_.h;
         if (wanted_[kC]) grad_[kC] = d_.c;
-        return grad_;
+        return with_plain_layout(grad_);
     }
 
  private:

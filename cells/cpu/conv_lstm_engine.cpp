@@ -113,6 +113,12 @@ class Call {
     cpu::Kept keep_h() const { return {pointer(keep_h_)}; }
     cpu::Kept keep_c() const { return {pointer(keep_c_)}; }
 
+    /// Of c and gates, which the kernels have channels last whatever the strides of single pixels say.
+    Frames kept_frames(const torch::Tensor& tensor) {
+        Frames result = frames(tensor);
+        result.channels_last = true;
+        return result;
+    }
     Frames frames(const torch::Tensor& tensor) {
         torch::Tensor kept;
         const Frames frames = frames_of(tensor, kept);
@@ -201,8 +207,8 @@ ConvLstmResult cpu_forward(const ConvLstmArguments& a, Saved saved) {
     forward.h_first = call.frames(a.state.h);
     forward.c_first = call.frames(a.state.c);
     forward.h = call.frames(result.h);
-    if (result.c.numel() > 0) forward.c = call.frames(result.c);
-    if (result.gates.numel() > 0) forward.gates = call.frames(result.gates);
+    if (result.c.numel() > 0) forward.c = call.kept_frames(result.c);
+    if (result.gates.numel() > 0) forward.gates = call.kept_frames(result.gates);
     if (result.c.numel() > 0) forward.c_every = distance_of(result.c, call.steps());
     forward.h_last = call.frames(result.last.h);
     forward.c_last = call.frames(result.last.c);
@@ -246,8 +252,8 @@ std::vector<torch::Tensor> cpu_backward(const ConvLstmArguments& a, const ConvLs
     backward.h_first = call.frames(a.state.h);
     backward.c_first = call.frames(a.state.c);
     backward.h = call.frames(result.h);
-    backward.c = call.frames(result.c);
-    if (result.gates.numel() > 0) backward.gates = call.frames(result.gates);
+    backward.c = call.kept_frames(result.c);
+    if (result.gates.numel() > 0) backward.gates = call.kept_frames(result.gates);
     backward.c_every = distance_of(result.c, call.steps());
     backward.d_h = call.frames(outputs);
     backward.d_h_last = call.frames(last.h);

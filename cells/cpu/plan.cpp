@@ -166,14 +166,23 @@ class Trial {
     ArenaLease arena_;
 };
 
-// Largest difference of a hidden state from the direct convolution after one step that an algorithm may have.
+// Largest difference of a hidden state from the direct convolution after one step that an algorithm may have, as a
+// share of the largest state (but of 1 where all are smaller).
 constexpr float kTolerance = 1e-4F;
 
-bool agrees(const std::vector<float>& a, const std::vector<float>& b) {
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        if (!(std::abs(a[i] - b[i]) <= kTolerance) && a[i] == a[i] && b[i] == b[i]) return false;
+bool agrees(const std::vector<float>& got, const std::vector<float>& exact) {
+    float largest = 1.0F;
+    for (const float value : exact) largest = std::isfinite(value) ? std::max(largest, std::abs(value)) : largest;
+    for (std::size_t i = 0; i < got.size(); ++i) {
+        if (std::isfinite(exact[i]) && !(std::abs(got[i] - exact[i]) <= kTolerance * largest)) return false;
     }
     return true;
+}
+
+bool agrees_with_direct(const Problem& problem, Algorithm algorithm, const Weights& weights) {
+    Trial trial(problem, weights, false);
+    const std::vector<float> exact = trial.run(Algorithm::direct);
+    return agrees(trial.run(algorithm), exact);
 }
 
 // Multiplications for each pair of channels.
@@ -302,7 +311,7 @@ Plan::Plan(const Problem& problem, Algorithm algorithm, const Kernels& kernels)
 }
 
 void Plan::pack(const Weights& weights, const WeightStamp& stamp, bool backward) {
-    if (!(stamp == stamp_) || stamp.input_version < 0) packed_forward_ = packed_backward_ = false;
+    if (!(stamp == stamp_) || !stamp.known()) packed_forward_ = packed_backward_ = false;
     stamp_ = stamp;
     const std::size_t columns = static_cast<std::size_t>(4 * (problem_.filters + 2 * kernels_->vector_width));
     float* const bias = bias_.reserve(columns);
@@ -338,6 +347,8 @@ PlanLease::PlanLease(const Problem& problem, const Weights& weights, const Weigh
     if (!algorithm) {
         algorithm = choose(problem, weights, steps);
         remember(problem, *algorithm);
+    } else if (*algorithm != Algorithm::direct && stamp.known() && !agrees_with_direct(problem, *algorithm, weights)) {
+        algorithm = Algorithm::direct;  // other weights than those it was chosen with
     }
     plan_ = std::make_unique<Plan>(problem, *algorithm, *kernels_for(*algorithm, problem.kernel));
 }

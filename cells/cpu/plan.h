@@ -30,10 +30,12 @@ struct Problem {
 struct WeightStamp {
     const void* input = nullptr;
     const void* hidden = nullptr;
-    std::int64_t input_version = -1;  ///< of the tensor; -1 if it keeps none, then packed again each time
+    std::int64_t input_version = -1;  ///< of the tensor; -1 if it keeps none
     std::int64_t hidden_version = -1;
     std::uint64_t sample = 0;  ///< hash of some of the numbers: writes that do not count versions
 
+    /// Whether a change would show; if not, weights are packed again each time.
+    bool known() const { return input_version >= 0 && hidden_version >= 0; }
     bool operator==(const WeightStamp&) const = default;
 };
 WeightStamp stamp_of(const Weights& weights, std::int64_t input_version, std::int64_t hidden_version,
