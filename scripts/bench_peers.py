@@ -9,8 +9,8 @@ in float64; a difference from eager of more than 1e-4 fails the run (exit status
 training: forward, mean squared error, gradients of x and of all weights, a step of Adam. GF/s counts multiplications
 and additions of a direct convolution, three times for training. Compiling is timed on its own.
 
---setup makes a virtual environment with the frameworks (1.4 GB beside that of make_golden.py, else 3 GB) in the cache
-folder and uses it; later runs find it there. PyTorch is the one that scripts/setup.sh --cuda unpacked.
+--setup makes a virtual environment with the frameworks (0.9 GB beside that of make_golden.py, else 2.5 GB) in the
+cache folder and uses it; later runs find it there. PyTorch is the one that scripts/setup.sh --cuda unpacked.
 """
 
 import argparse
