@@ -424,10 +424,10 @@ class InPyTorch(Case):
             torch.library.opcheck(OPERATOR, (x, None, None, *weights), options, test_utils=self.CHECKS)
 
     def test_forward_operator(self):
-        for saved in "none", "states", "gates":
+        for saved in "none", "states", "gates", "checkpoints":
             tensors = [*self.arguments(False), *[None] * 9]
             rules = [1, 1], [1, 1], "same", "tanh", "sigmoid"
-            torch.library.opcheck(FORWARD, (tensors, *rules, saved), test_utils=self.CHECKS)
+            torch.library.opcheck(FORWARD, (tensors, *rules, saved, "auto"), test_utils=self.CHECKS)
 
     def test_meta_device(self):
         layer = ConvLSTM(2, 3, strides=2, input_channels=1, dropout=0.1, zoneout=0.1, seed=1, return_state=True)
@@ -658,9 +658,9 @@ class Errors(Case):
         tensors = [torch.randn(1, 2, 1, 4, 4), None, None, torch.randn(8, 1, 3, 3), torch.randn(8, 2, 3, 3), *[None] * 10]
         rules = [], [], "same", "tanh", "sigmoid"
         with self.assertRaisesRegex(ValueError, "0 results, 3 gradients and 11 wanted, expected 5"):
-            torch.ops.nowcell.conv_lstm_backward(tensors, [], [None] * 3, *rules, [True] * 11)
+            torch.ops.nowcell.conv_lstm_backward(tensors, [], [None] * 3, *rules, "auto", [True] * 11)
         with self.assertRaisesRegex(ValueError, "2 tensors, expected 15"):
-            torch.ops.nowcell.conv_lstm_forward(tensors[:2], *rules, "none")
+            torch.ops.nowcell.conv_lstm_forward(tensors[:2], *rules, "none", "auto")
 
     def test_no_library(self):
         with mock.patch.dict(os.environ, NOWCELL_CELLS="/nowhere/cells.so"):
