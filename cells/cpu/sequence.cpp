@@ -61,6 +61,19 @@ class Pass {
         return {items.begin * each, items.end * each};
     }
 
+    /// Whether a pixel sees itself alone: a kernel of 1.
+    bool apart_in_space() const { return layer_.kernel == 1; }
+    /// Rows of a worker, a few at a time, so that what one kernel leaves the next finds in the cache.
+    template <class Use>  // use(rows, pixels)
+    void each_chunk(int worker, const Use& use) const {
+        const int few = std::max(1, 512 / layer_.width);
+        const Range all = rows(worker);
+        for (int row = all.begin; row < all.end; row += few) {
+            const int end = std::min(all.end, row + few);
+            use(Range{row, end}, Range{row * layer_.width, end * layer_.width});
+        }
+    }
+
     /// The frames of a step as they are, if they are channels last.
     Frame in_place(const Frames& frames, int step, int depth) const {
         if (!frames || !frames.channels_last) return {};
@@ -174,9 +187,17 @@ class Forward : Pass {
             if (call_.c_first) copy_in(call_.c_first, 0, c_.frame(), pixels(w));
         }};
         for (int t = 0; t < call_.steps; ++t) {
-            if (!usable(call_.x)) tasks.push_back([=, this](int w) { copy_in(call_.x, t, x_.frame(), pixels(w)); });
-            tasks.push_back([=, this](int w) { step(t, w); });
-            if (!call_.h.channels_last) tasks.push_back([=, this](int w) { copy_out(h_at(t), call_.h, t, pixels(w)); });
+            if (apart_in_space()) {
+                tasks.push_back([=, this](int w) {
+                    each_chunk(w, [&](Range rows, Range pixels) { step_in_place(t, w, rows, pixels); });
+                });
+            } else {
+                if (!usable(call_.x)) tasks.push_back([=, this](int w) { copy_in(call_.x, t, x_.frame(), pixels(w)); });
+                tasks.push_back([=, this](int w) { step(t, w, rows(w)); });
+                if (!call_.h.channels_last) {
+                    tasks.push_back([=, this](int w) { copy_out(h_at(t), call_.h, t, pixels(w)); });
+                }
+            }
             if (call_.c && call_.c_every > 1 && (t + 1) % call_.c_every == 0) {
                 tasks.push_back([=, this](int w) { copy_out(c_.frame(), call_.c, t / call_.c_every, pixels(w)); });
             }
@@ -194,7 +215,13 @@ class Forward : Pass {
     Frame h_at(int t) { return usable(call_.h) ? in_place(call_.h, t, layer_.filters) : h_[t % 2].frame(); }
     Frame c_at(int t) { return call_.c && call_.c_every == 1 ? in_place(call_.c, t, layer_.filters) : c_.frame(); }
 
-    void step(int t, int worker) {
+    void step_in_place(int t, int worker, Range rows, Range pixels) {
+        if (!usable(call_.x)) copy_in(call_.x, t, x_.frame(), pixels);
+        step(t, worker, rows);
+        if (!call_.h.channels_last) copy_out(h_at(t), call_.h, t, pixels);
+    }
+
+    void step(int t, int worker, Range rows) {
         ForwardStep s;
         s.x = usable(call_.x) ? in_place(call_.x, t, layer_.channels) : x_.frame();
         s.h_old = t > 0 ? h_at(t - 1) : h_first_.frame();
@@ -212,7 +239,7 @@ class Forward : Pass {
         s.gates = in_place(call_.gates, t, 4 * layer_.filters);
         s.keep_h = kept(call_.keep_h, t);
         s.keep_c = kept(call_.keep_c, t);
-        kernels_.forward(layer_, s, rows(worker), scratch_[static_cast<std::size_t>(worker)]);
+        kernels_.forward(layer_, s, rows, scratch_[static_cast<std::size_t>(worker)]);
     }
 
     const ForwardCall& call_;
@@ -260,12 +287,18 @@ class Backward : Pass {
         for (int t = call_.steps - 1; t >= 0; --t) {
             if (call_.c_every > 1 && (t == call_.steps - 1 || (t + 1) % call_.c_every == 0)) {
                 for (int before = t - t % call_.c_every; before < t; ++before) {
-                    tasks.push_back([=, this](int w) { prepare(before, w); });
-                    tasks.push_back([=, this](int w) { compute_again(before, w); });
+                    tasks.push_back([=, this](int w) { prepare(before, pixels(w)); });
+                    tasks.push_back([=, this](int w) { compute_again(before, w, rows(w)); });
                 }
             }
-            tasks.push_back([=, this](int w) { prepare(t, w); });
-            if (!call_.gates) tasks.push_back([=, this](int w) { compute_again(t, w); });
+            if (apart_in_space()) {
+                tasks.push_back([=, this](int w) {
+                    each_chunk(w, [&](Range rows, Range pixels) { step_in_place(t, w, rows, pixels); });
+                });
+                continue;
+            }
+            tasks.push_back([=, this](int w) { prepare(t, pixels(w)); });
+            if (!call_.gates) tasks.push_back([=, this](int w) { compute_again(t, w, rows(w)); });
             tasks.push_back([=, this](int w) { kernels_.gate_gradients(layer_, step(t), pixels(w), scratch(w)); });
             tasks.push_back([=, this](int w) {
                 Range range = rows(w);
@@ -279,9 +312,7 @@ class Backward : Pass {
                     kernels_.backward(layer_, step(t), {first, first + kernels_.seam}, scratch(w));
                 });
             }
-            if (call_.d_x && !call_.d_x.channels_last) {
-                tasks.push_back([=, this](int w) { copy_out(d_x_.frame(), call_.d_x, t, pixels(w)); });
-            }
+            tasks.push_back([=, this](int w) { leave(t, pixels(w)); });
         }
         perform(tasks);
         finish();
@@ -322,8 +353,19 @@ class Backward : Pass {
         }
     }
 
-    void prepare(int t, int worker) {
-        const Range own = pixels(worker);
+    void step_in_place(int t, int worker, Range rows, Range pixels) {
+        prepare(t, pixels);
+        if (!call_.gates) compute_again(t, worker, rows);
+        kernels_.gate_gradients(layer_, step(t), pixels, scratch(worker));
+        kernels_.backward(layer_, step(t), rows, scratch(worker));
+        leave(t, pixels);
+    }
+
+    void leave(int t, Range own) {
+        if (call_.d_x && !call_.d_x.channels_last) copy_out(d_x_.frame(), call_.d_x, t, own);
+    }
+
+    void prepare(int t, Range own) {
         if (!usable(call_.x)) copy_in(call_.x, t, x_.frame(), own);
         if (!usable(call_.h) && t > 0) copy_in(call_.h, t - 1, h_old_.frame(), own);
         if (call_.d_h && !call_.d_h.channels_last) copy_in(call_.d_h, t, d_out_.frame(), own);
@@ -343,7 +385,7 @@ class Backward : Pass {
     }
     Frame c_before(int t) { return t == 0 ? c_first_.frame() : c_of(t - 1); }
 
-    void compute_again(int t, int worker) {
+    void compute_again(int t, int worker, Range rows) {
         ForwardStep s;
         s.x = x_at(t);
         s.h_old = h_before(t);
@@ -355,7 +397,7 @@ class Backward : Pass {
         s.keep_c = kept(call_.keep_c, t);
         Scratch own;
         own.memory = scratch(worker).memory + sizes_.backward;
-        kernels_.forward(layer_, s, rows(worker), own);
+        kernels_.forward(layer_, s, rows, own);
     }
 
     BackwardStep step(int t) {
