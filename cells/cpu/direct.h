@@ -114,6 +114,7 @@ struct Direct {
                 }
             }
         }
+        V::fence();
     }
 
     template <class Functions>

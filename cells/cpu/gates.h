@@ -6,6 +6,8 @@
 #include "cells/cpu/kernels.h"
 #include "cells/gate_math.h"
 
+#include <stdint.h>
+
 namespace nowcell::cpu {
 
 template <class V>
@@ -31,7 +33,12 @@ class GateRow {
         h_ = step.h.at(b, y, x) + channel;
         c_ = step.c.at(b, y, x) + channel;
         if (step.c_old) c_old_ = step.c_old.at(b, y, x) + channel;
-        if (step.gates) gates_ = step.gates.at(b, y, x) + channel;
+        if (step.gates) {
+            gates_ = step.gates.at(b, y, x) + channel;
+            constexpr auto kBytes = sizeof(Value);
+            stream_ = step.stream_gates && layer.filters % V::kWidth == 0 &&
+                      reinterpret_cast<uintptr_t>(gates_) % kBytes == 0;
+        }
         if (step.h_copy) h_copy_ = step.h_copy.at(b, y, x) + channel;
         if constexpr (Functions::kPeephole) {
             if (step.h_old) h_old_ = step.h_old.at(b, y, x) + channel;
@@ -58,7 +65,13 @@ class GateRow {
         V::store(c_ + at, mask_, now.c);
         V::store(h_ + at, mask_, now.h);
         if (h_copy_) V::store(h_copy_ + at, mask_, now.h);
-        if (gates_) {
+        if (gates_ && stream_) {
+            float* g = gates_ + 4 * at;
+            V::stream(g, now.gates.i);
+            V::stream(g + depth_, now.gates.f);
+            V::stream(g + 2 * depth_, now.gates.g);
+            V::stream(g + 3 * depth_, now.gates.o);
+        } else if (gates_) {
             float* g = gates_ + 4 * at;
             V::store(g, mask_, now.gates.i);
             V::store(g + depth_, mask_, now.gates.f);
@@ -87,6 +100,7 @@ class GateRow {
     Functions functions_;
     typename V::Mask mask_;
     int depth_;
+    bool stream_ = false;
     float *h_ = nullptr, *h_copy_ = nullptr, *c_ = nullptr, *gates_ = nullptr;
     const float *h_old_ = nullptr, *c_old_ = nullptr, *peephole_ = nullptr;
     float keep_h_ = 0.0F, keep_c_ = 0.0F;

@@ -64,6 +64,7 @@ struct ForwardStep {
     ConstFrame x, h_old, c_old;
     Frame h, c, gates;
     Frame h_copy;                   ///< h again, with a border of zeros around it
+    bool stream_gates = false;      ///< they are not read again soon
     const float* keep_h = nullptr;  ///< (B) shares of the old state that are kept
     const float* keep_c = nullptr;
 };

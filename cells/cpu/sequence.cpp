@@ -237,6 +237,7 @@ class Forward : Pass {
         }
         s.c = c_at(t);
         s.gates = in_place(call_.gates, t, 4 * layer_.filters);
+        s.stream_gates = true;
         s.keep_h = kept(call_.keep_h, t);
         s.keep_c = kept(call_.keep_c, t);
         kernels_.forward(layer_, s, rows, scratch_[static_cast<std::size_t>(worker)]);

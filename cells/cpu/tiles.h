@@ -210,6 +210,7 @@ struct Tiles {
                 }
             }
         }
+        V::fence();
     }
 
     // Back from the points, bias, gates.

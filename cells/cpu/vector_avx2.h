@@ -21,6 +21,8 @@ struct Avx2 {
     }
     NOWCELL_VECTOR Value load(const float* p, Mask mask) { return _mm256_maskload_ps(p, mask); }
     NOWCELL_VECTOR void store(float* p, Mask mask, Value x) { _mm256_maskstore_ps(p, mask, x); }
+    NOWCELL_VECTOR void stream(float* p, Value x) { _mm256_stream_ps(p, x); }
+    NOWCELL_VECTOR void fence() { _mm_sfence(); }
     NOWCELL_VECTOR Value fma(Value a, Value b, Value c) { return _mm256_fmadd_ps(a, b, c); }
     NOWCELL_VECTOR Value min(Value a, Value b) { return _mm256_min_ps(a, b); }
     NOWCELL_VECTOR Value max(Value a, Value b) { return _mm256_max_ps(a, b); }

@@ -20,6 +20,9 @@ struct Avx512 {
     NOWCELL_VECTOR Mask first(int n) { return static_cast<Mask>((1U << n) - 1U); }
     NOWCELL_VECTOR Value load(const float* p, Mask mask) { return _mm512_maskz_loadu_ps(mask, p); }
     NOWCELL_VECTOR void store(float* p, Mask mask, Value x) { _mm512_mask_storeu_ps(p, mask, x); }
+    /// To an address of whole vectors, past the caches: what is not read again soon. Seen by others after fence().
+    NOWCELL_VECTOR void stream(float* p, Value x) { _mm512_stream_ps(p, x); }
+    NOWCELL_VECTOR void fence() { _mm_sfence(); }
     NOWCELL_VECTOR Value fma(Value a, Value b, Value c) { return _mm512_fmadd_ps(a, b, c); }
     NOWCELL_VECTOR Value min(Value a, Value b) { return _mm512_min_ps(a, b); }  // b where either is NaN
     NOWCELL_VECTOR Value max(Value a, Value b) { return _mm512_max_ps(a, b); }
