@@ -4,6 +4,8 @@
 #include "cells/cpu/groups.h"
 #include "cells/cpu/kernels.h"
 
+#include <stdint.h>
+
 namespace nowcell::cpu {
 
 /// taps[t] = the t-th float behind each of `lanes` addresses that are `stride` apart.
@@ -137,9 +139,19 @@ void to_first(const float* last, int channels, float* planes, std::ptrdiff_t pla
                     i < count ? V::load(from + static_cast<std::ptrdiff_t>(i) * channels, V::first(some)) : V::zero();
             }
             V::transpose(x);
-            for (int i = 0; i < some; ++i) V::store(planes + (c + i) * plane + p, V::first(count), x[i]);
+            float* const to = planes + c * plane + p;
+            const bool whole =
+                count == V::kWidth && plane % V::kWidth == 0 && reinterpret_cast<uintptr_t>(to) % sizeof(x[0]) == 0;
+            for (int i = 0; i < some; ++i) {
+                if (whole) {
+                    V::stream(to + i * plane, x[i]);
+                } else {
+                    V::store(to + i * plane, V::first(count), x[i]);
+                }
+            }
         }
     }
+    V::fence();
 }
 
 }  // namespace nowcell::cpu
