@@ -110,12 +110,12 @@ double forecast_floats(std::int64_t steps) {
 
 int bench_scaling(const Request& request) {
     const int threads = choose_threads(request);
-    const std::vector<Size> sizes = {{1, kSteps, 48}, {1, kSteps, 96}, {1, kSteps, 192}};
+    const std::vector<Size> sizes = {{1, kSteps, 64}, {1, kSteps, 128}, {1, kSteps, 256}};
     const std::vector<std::int64_t> lengths = {5, 10, 20, 40};
     std::string text = fmt::format("ConvLSTM {0} -> {0} channels, 3x3 kernel, {1} threads\n", kChannels, threads);
     nlohmann::ordered_json report = {{"schema", "nowcell.bench_scaling/1"}, {"threads", threads}};
 
-    text += "\nns per pixel and step   48x48   96x96  192x192  largest / smallest\n";
+    text += "\nns per pixel and step   64x64 128x128  256x256  largest / smallest\n";
     for (const bool training : {false, true}) {
         const std::vector<double> times = pixel_times(sizes, training);
         const auto [least, most] = std::minmax_element(times.begin(), times.end());
