@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <list>
 #include <mutex>
@@ -24,10 +23,10 @@ void serial(int count, const std::function<void(int)>& work) {
     for (int i = 0; i < count; ++i) work(i);
 }
 
-int tuned(const char* name, int value) {
-    const char* const text = std::getenv(name);
-    return text == nullptr ? value : std::atoi(text);
-}
+// Tiles of a product, measured: what a block touches should stay in the second-level cache, and the sums of the weight
+// gradients should not be read and written too often.
+constexpr int kBlock = 48;
+constexpr int kGradientBlock = 96;
 
 // FNV-1a over up to kSampled numbers spread over the tensor.
 std::uint64_t sampled(std::uint64_t hash, const float* numbers, std::size_t count) {
@@ -278,9 +277,8 @@ Plan::Plan(const Problem& problem, Algorithm algorithm, const Kernels& kernels)
     const int m = kernels.outputs;
     const int tiles = problem.batch * ((problem.height + m - 1) / m) * ((problem.width + m - 1) / m);
     const int each = (tiles + workers_.count - 1) / workers_.count;
-    // The inputs of a block should fit the second-level cache beside a group's sums.
-    layer_.block = std::min(each, tuned("NOWCELL_BLOCK", 48));
-    layer_.gradient_block = std::min(4 * each, tuned("NOWCELL_GRADIENT_BLOCK", 96));
+    layer_.block = std::min(each, kBlock);
+    layer_.gradient_block = std::min(4 * each, kGradientBlock);
 }
 
 void Plan::pack(const Weights& weights, const WeightStamp& stamp, bool backward) {
