@@ -52,7 +52,7 @@ DIRECTIONS = "inference", "training"
 TOLERANCE = 1e-4  # of hidden states, from eager's
 GRADIENT_TOLERANCE = 1e-3  # of a gradient, relative
 TURN_S = 0.1  # the least that an engine is timed for in a round
-SLOW, SLOW_ROUNDS = 8, 3  # an engine so many times slower than eager takes part in the first rounds only
+SLOW = 8  # an engine so many times slower than eager is timed in the first round only
 LEARNING_RATE = 1e-3
 WEIGHTS = "input", "hidden", "bias"  # (4F,C,K,K), (4F,F,K,K), (4F), gates i, f, g, o
 
@@ -509,9 +509,10 @@ class Bench:
             ready[name], first[name] = worker, reply["call_s"]
         times = {name: [] for name in ready}
         for turn in range(self.arguments.rounds):
+            narrate(f"    round {turn + 1} of {self.arguments.rounds}")
             order = list(times)
             for name in order[turn % len(order):] + order[:turn % len(order)]:  # none always follows the same one
-                if turn >= SLOW_ROUNDS and first[name] > SLOW * first["eager"]:
+                if turn > 0 and first[name] > SLOW * first["eager"]:
                     continue
                 try:
                     calls = math.ceil(TURN_S / first[name])
@@ -691,6 +692,7 @@ def main():
         return work(arguments.worker, arguments.threads[0])
     enter_environment(arguments.venv, arguments.setup)
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it cleans up
     with tempfile.TemporaryDirectory(prefix="bench_peers_") as folder:
         bench = Bench(arguments, Path(folder))
         try:
