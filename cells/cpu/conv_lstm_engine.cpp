@@ -95,6 +95,8 @@ class Call {
                             a.rules.recurrent_activation == Activation::sigmoid && !w.peephole.defined() &&
                             !a.noise.keep_h.defined() && !a.noise.keep_c.defined();
         problem_.algorithm = a.algorithm;
+        // Who wants the same choices of cuDNN in each run wants them here as well.
+        problem_.timed = !at::globalContext().deterministicAlgorithms() && !at::globalContext().deterministicCuDNN();
         steps_ = static_cast<int>(a.x.size(1));
         keep_h_ = by_step(a.noise.keep_h);
         keep_c_ = by_step(a.noise.keep_c);

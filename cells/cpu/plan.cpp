@@ -157,12 +157,16 @@ bool agrees_with_direct(const Problem& problem, Algorithm algorithm, const Weigh
     return agrees(trial.run(algorithm), exact);
 }
 
-// Multiplications for each pair of channels.
+// Multiplications of a step: of the products, and some for each channel that goes to the points and back.
 double multiplications(const Problem& problem, Algorithm algorithm) {
+    constexpr double kTransform = 8.0;
     const int m = kernels_for(algorithm, problem.kernel)->outputs;
     const int points = points_of(algorithm);
     const double tiles = static_cast<double>((problem.height + m - 1) / m) * ((problem.width + m - 1) / m);
-    return tiles * (points == 0 ? problem.kernel * problem.kernel : points * points);
+    const double depth = problem.filters + problem.channels;
+    const double columns = 4.0 * problem.filters;
+    if (points == 0) return tiles * problem.kernel * problem.kernel * depth * columns;
+    return tiles * points * points * (depth * columns + kTransform * (depth + columns));
 }
 
 // Those that the processor has kernels for, the most exact first of those with as many multiplications.
@@ -179,7 +183,7 @@ std::vector<Algorithm> candidates(const Problem& problem) {
 }
 
 // The fewest multiplications, unless another is clearly faster: timings are noisy, and the choice should be the same in
-// the next run. What differs too much from the direct convolution is out.
+// the next run; where it must be, nothing is timed. What differs too much from the direct convolution is out.
 Algorithm choose(const Problem& problem, const Weights& weights, int steps) {
     constexpr double kClearly = 1.25;
     const std::vector<Algorithm> all = candidates(problem);
@@ -190,7 +194,7 @@ Algorithm choose(const Problem& problem, const Weights& weights, int steps) {
     double best = 0.0;
     for (const Algorithm algorithm : all) {
         if (algorithm != Algorithm::direct && !agrees(trial.run(algorithm), exact)) continue;
-        if (all.size() == 1) return algorithm;
+        if (all.size() == 1 || !problem.timed) return algorithm;
         const double seconds = trial.seconds(algorithm, steps);
         if (best > 0.0 && seconds * kClearly >= best) continue;
         chosen = algorithm;

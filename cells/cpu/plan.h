@@ -19,6 +19,7 @@ struct Problem {
     bool training = false;
     bool standard = true;  ///< tanh and sigmoid, no peephole, nothing kept
     bool pixel_peephole = false;
+    bool timed = true;  ///< whether timings may decide: two runs may then choose differently
     Activation activation = Activation::tanh;
     Activation recurrent_activation = Activation::sigmoid;
     Algorithm algorithm = Algorithm::automatic;
