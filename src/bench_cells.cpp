@@ -8,13 +8,13 @@
 #include "src/json.h"
 #include "src/log.h"
 #include "src/report.h"
+#include "src/timing.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <sstream>
 
 namespace nowcell {
@@ -98,14 +98,7 @@ std::optional<double> core_peak_gflops() {
 }
 
 double seconds(TrialCell& cell, Direction direction, const torch::Tensor& x) {
-    const auto start = std::chrono::steady_clock::now();
-    cell.run(direction, x);
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    return values[values.size() / 2];
+    return seconds_of([&] { cell.run(direction, x); });
 }
 
 // Times of both sides and the peak in turn: ratio, gflops and peak_gflops of the row.

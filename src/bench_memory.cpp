@@ -5,6 +5,7 @@
 #include "src/device.h"
 #include "src/json.h"
 #include "src/report.h"
+#include "src/timing.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -12,7 +13,6 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <functional>
 
 namespace nowcell {
@@ -115,14 +115,7 @@ double slope(const Way& way) {
 
 double seconds(const Way& way, const torch::Tensor& x, const torch::Tensor& target) {
     forget_gradients(way, x);
-    const auto start = std::chrono::steady_clock::now();
-    step(way, x, target);
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    return values[values.size() / 2];
+    return seconds_of([&] { step(way, x, target); });
 }
 
 // The largest difference of any gradient from those of the plain way, relative to the largest gradient.

@@ -4,6 +4,7 @@
 #include "src/device.h"
 #include "src/json.h"
 #include "src/report.h"
+#include "src/timing.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -11,7 +12,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <chrono>
 
 namespace nowcell {
 namespace {
@@ -51,14 +51,7 @@ void run(ConvLstm& layer, const torch::Tensor& x, bool training) {
 }
 
 double seconds(ConvLstm& layer, const torch::Tensor& x, bool training) {
-    const auto start = std::chrono::steady_clock::now();
-    run(layer, x, training);
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    return values[values.size() / 2];
+    return seconds_of([&] { run(layer, x, training); });
 }
 
 // Nanoseconds a pixel and step, for each size in turn.

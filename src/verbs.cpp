@@ -46,7 +46,7 @@ std::vector<Verb> src_verbs() {
                     .value = "NAME",
                     .help = "how the layer computes",
                     .fallback = "auto",
-                    .choices = {"auto", "direct", "winograd-safe", "winograd-fast", "reference"}},
+                    .choices = algorithm_flag().choices},
                    {.name = "--guard",
                     .type = FlagType::none,
                     .value = "",
@@ -85,7 +85,7 @@ std::vector<Key> model_keys() {
              "LibTorch and gives the same bits each time; winograd-fast and winograd-safe (kernels of 3 and 5; fast "
              "also 7) need a fourth of the multiplications, errors of 1e-5; reference is LibTorch's own operators, "
              "which also compute every option that the others do not",
-         .choices = {"auto", "direct", "winograd-safe", "winograd-fast", "reference"}},
+         .choices = algorithm_flag().choices},
         {.name = "model.strategy",
          .type = KeyType::text,
          .fallback = "\"encoder-forecaster\"",

@@ -112,14 +112,24 @@ class Call {
                              static_cast<std::size_t>(hidden_.numel()));
     }
     const float* peephole() const { return pointer(peephole_); }
-    cpu::Kept keep_h() const { return {pointer(keep_h_)}; }
-    cpu::Kept keep_c() const { return {pointer(keep_c_)}; }
 
-    /// Of c and gates, which the kernels have channels last whatever the strides of single pixels say.
-    Frames kept_frames(const torch::Tensor& tensor) {
-        Frames result = frames(tensor);
-        result.channels_last = true;
-        return result;
+    /// What both passes are given: ForwardCall or BackwardCall.
+    template <class Target>
+    Target of_kernels(const ConvLstmResult& result) {
+        Target target;
+        target.steps = steps_;
+        target.x = frames(a_.x);
+        target.h_first = frames(a_.state.h);
+        target.c_first = frames(a_.state.c);
+        target.h = frames(result.h);
+        if (result.c.numel() > 0) {
+            target.c = kept_frames(result.c);
+            target.c_every = result.c.size(1) == steps_ ? 1 : static_cast<int>(checkpoint_distance(steps_));
+        }
+        if (result.gates.numel() > 0) target.gates = kept_frames(result.gates);
+        target.keep_h = {pointer(keep_h_)};
+        target.keep_c = {pointer(keep_c_)};
+        return target;
     }
     Frames frames(const torch::Tensor& tensor) {
         torch::Tensor kept;
@@ -139,6 +149,12 @@ class Call {
     }
 
  private:
+    // Of c and gates, which the kernels have channels last whatever the strides of single pixels say.
+    Frames kept_frames(const torch::Tensor& tensor) {
+        Frames result = frames(tensor);
+        result.channels_last = true;
+        return result;
+    }
     static const float* pointer(const torch::Tensor& tensor) {
         return tensor.defined() ? tensor.const_data_ptr<float>() : nullptr;
     }
@@ -177,22 +193,13 @@ const char* obstacle(const ConvLstmArguments& a) {
     return nullptr;
 }
 
-// From one saved c to the next.
-int distance_of(const torch::Tensor& c, int steps) {
-    return c.size(1) == steps ? 1 : static_cast<int>(checkpoint_distance(steps));
-}
-
 void note_reference(const ConvLstmArguments& a, const char* reason, bool backward) {
     note_engine_use({layer_text(a), "reference", reason}, backward);
 }
 
 }  // namespace
 
-bool fits_engine(const ConvLstmArguments& arguments, std::string* reason) {
-    const char* const why = misfit(arguments);
-    if (why != nullptr && reason != nullptr) *reason = why;
-    return why == nullptr;
-}
+bool fits_engine(const ConvLstmArguments& arguments) { return misfit(arguments) == nullptr; }
 
 ConvLstmResult cpu_forward(const ConvLstmArguments& a, Saved saved) {
     if (const char* const reason = obstacle(a)) {
@@ -201,21 +208,12 @@ ConvLstmResult cpu_forward(const ConvLstmArguments& a, Saved saved) {
     }
     ConvLstmResult result = conv_lstm_allocate(a, saved);
     Call call(a, saved != Saved::none);
-    cpu::PlanLease plan(call.problem(), call.weights(), call.stamp(), call.steps());
-    plan->pack(call.weights(), call.stamp(), false);
-    cpu::ForwardCall forward;
-    forward.steps = call.steps();
-    forward.x = call.frames(a.x);
-    forward.h_first = call.frames(a.state.h);
-    forward.c_first = call.frames(a.state.c);
-    forward.h = call.frames(result.h);
-    if (result.c.numel() > 0) forward.c = call.kept_frames(result.c);
-    if (result.gates.numel() > 0) forward.gates = call.kept_frames(result.gates);
-    if (result.c.numel() > 0) forward.c_every = distance_of(result.c, call.steps());
+    const cpu::WeightStamp stamp = call.stamp();
+    cpu::PlanLease plan(call.problem(), call.weights(), stamp, call.steps());
+    plan->pack(call.weights(), stamp, false);
+    auto forward = call.of_kernels<cpu::ForwardCall>(result);
     forward.h_last = call.frames(result.last.h);
     forward.c_last = call.frames(result.last.c);
-    forward.keep_h = call.keep_h();
-    forward.keep_c = call.keep_c();
     const cpu::ArenaLease arena;
     cpu::run_forward(plan->layer(call.peephole()), plan->kernels(), plan->workers(), parallel(), *arena.get(), forward);
     call.note(*plan, false);
@@ -231,8 +229,9 @@ std::vector<torch::Tensor> cpu_backward(const ConvLstmArguments& a, const ConvLs
     }
     const ConvLstmWeights& w = a.weights;
     Call call(a, true);
-    cpu::PlanLease plan(call.problem(), call.weights(), call.stamp(), call.steps());
-    plan->pack(call.weights(), call.stamp(), true);
+    const cpu::WeightStamp stamp = call.stamp();
+    cpu::PlanLease plan(call.problem(), call.weights(), stamp, call.steps());
+    plan->pack(call.weights(), stamp, true);
     std::vector<torch::Tensor> d(kConvLstmGradients);
     const auto gradient = [&](std::size_t index, const torch::Tensor& like) {
         if (wanted[index] && like.defined()) d[index] = at::empty_like(like, at::MemoryFormat::Contiguous);
@@ -248,15 +247,7 @@ std::vector<torch::Tensor> cpu_backward(const ConvLstmArguments& a, const ConvLs
     torch::Tensor d_peephole;
     if (wanted[kPeephole]) d_peephole = at::empty_like(w.peephole.permute({0, 2, 3, 1}), at::MemoryFormat::Contiguous);
 
-    cpu::BackwardCall backward;
-    backward.steps = call.steps();
-    backward.x = call.frames(a.x);
-    backward.h_first = call.frames(a.state.h);
-    backward.c_first = call.frames(a.state.c);
-    backward.h = call.frames(result.h);
-    backward.c = call.kept_frames(result.c);
-    if (result.gates.numel() > 0) backward.gates = call.kept_frames(result.gates);
-    backward.c_every = distance_of(result.c, call.steps());
+    auto backward = call.of_kernels<cpu::BackwardCall>(result);
     backward.d_h = call.frames(outputs);
     backward.d_h_last = call.frames(last.h);
     backward.d_c_last = call.frames(last.c);
@@ -267,8 +258,6 @@ std::vector<torch::Tensor> cpu_backward(const ConvLstmArguments& a, const ConvLs
     backward.weights = {pointer(d[kInput]), pointer(d[kHidden])};
     backward.d_bias = pointer(d[kBias]);
     backward.d_peephole = pointer(d_peephole);
-    backward.keep_h = call.keep_h();
-    backward.keep_c = call.keep_c();
     const cpu::ArenaLease arena;
     cpu::run_backward(plan->layer(call.peephole()), plan->kernels(), plan->workers(), parallel(), *arena.get(),
                       backward);
