@@ -6,8 +6,10 @@
 #pragma once
 
 #ifdef __CUDACC__
+#define NOWCELL_ON_DEVICE_TOO __host__ __device__
 #define NOWCELL_HOST_DEVICE __host__ __device__ __forceinline__
 #else
+#define NOWCELL_ON_DEVICE_TOO
 #define NOWCELL_HOST_DEVICE inline __attribute__((always_inline))
 #endif
 

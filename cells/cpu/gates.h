@@ -1,9 +1,9 @@
 // The gates of a step: behind the convolution in the forward pass, before it in the backward pass.
 #pragma once
 
-#include "cells/cpu/functions.h"
 #include "cells/cpu/groups.h"
 #include "cells/cpu/kernels.h"
+#include "cells/gate_functions.h"
 #include "cells/gate_math.h"
 
 #include <stdint.h>

@@ -1,0 +1,41 @@
+// How kernels are launched: grid, block, shared memory, which variant. Plain C++, tested without a GPU.
+#pragma once
+
+#include "cells/cuda/problem.h"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace nowcell::cuda {
+
+/// What a GPU allows; defaults are those of compute capability 8.0 and newer.
+struct DeviceLimits {
+    int multiprocessors = 108;
+    int capability = 80;  ///< 10 * major + minor
+    int block_threads = 1024;
+    int grid_x = 2147483647, grid_y = 65535, grid_z = 65535;
+    std::size_t block_shared_bytes = 48 * 1024;       ///< without asking
+    std::size_t block_shared_bytes_most = 99 * 1024;  ///< on request
+};
+
+struct Launch {
+    unsigned grid_x = 0, grid_y = 1, grid_z = 1;
+    unsigned block = 0;
+    std::size_t shared_bytes = 0;
+};
+
+/// Threads of a block of the kernels that stream through memory.
+constexpr int kStreamThreads = 256;
+
+/// For `items` per frame and `batch` frames: blocks along x go through a frame, along y through the batch; both go on
+/// by the size of the grid where it is smaller. Zero blocks never: a launch of none is an error.
+Launch plan_stream(const DeviceLimits& limits, std::int64_t items, std::int64_t batch);
+
+/// Whether channels may be moved 16 bytes at a time: F fits, and each address and batch stride is a multiple of them.
+bool moves_packs(Storage storage, std::int64_t filters);
+bool is_aligned(const void* data, std::int64_t batch_stride, std::size_t element_bytes);
+
+/// Whether the numbers of one frame of `channels` can be counted with 32 bits, as kernels do.
+bool frame_fits(const StepShape& shape, std::int64_t channels);
+
+}  // namespace nowcell::cuda
