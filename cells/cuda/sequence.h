@@ -24,6 +24,7 @@ struct Steps {
 Frames<const void> at(const Steps<const void>& steps, std::int64_t step, Storage storage);
 Frames<void> at(const Steps<void>& steps, std::int64_t step, Storage storage);
 Frames<float> at(const Steps<float>& steps, std::int64_t step);
+Frames<const float> at(const Steps<const float>& steps, std::int64_t step);
 
 /// `count` steps of `batch` items as plain frames, if one stride leads through all of them.
 struct Merged {
