@@ -11,6 +11,7 @@
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -75,12 +76,17 @@ class DeviceBuffer {
     void* data_ = nullptr;
 };
 
-/// Frames of `frame` numbers each without gaps.
-inline cuda::Frames<void> frames(const DeviceBuffer& buffer, std::size_t frame) {
-    return {buffer.data(), static_cast<std::int64_t>(frame)};
-}
-inline cuda::Frames<float> float_frames(const DeviceBuffer& buffer, std::size_t frame) {
-    return {buffer.floats(), static_cast<std::int64_t>(frame)};
-}
+/// Numbers on the device, or none: then the address is null.
+class Optional {
+ public:
+    Optional(cuda::Storage storage, const Floats& values, std::size_t offset = 0) {
+        if (!values.empty()) buffer_ = std::make_unique<DeviceBuffer>(storage, values, offset);
+    }
+    void* data() const { return buffer_ ? buffer_->data() : nullptr; }
+    float* floats() const { return static_cast<float*>(data()); }
+
+ private:
+    std::unique_ptr<DeviceBuffer> buffer_;
+};
 
 }  // namespace nowcell::test
