@@ -152,12 +152,14 @@ __device__ __forceinline__ void backward(const GatesBackward& a) {
 
 }  // namespace
 
-#define NOWCELL_GATES(suffix, T, N, Functions)                                                                      \
-    extern "C" __global__ void __launch_bounds__(kStreamThreads) nowcell_gates_forward_##suffix(GatesForward a) {   \
-        forward<T, N, Functions>(a);                                                                                \
-    }                                                                                                               \
-    extern "C" __global__ void __launch_bounds__(kStreamThreads) nowcell_gates_backward_##suffix(GatesBackward a) { \
-        backward<T, N, Functions>(a);                                                                               \
+#define NOWCELL_GATES(suffix, T, N, Functions)                                     \
+    extern "C" __global__ void __launch_bounds__(kStreamThreads, kStreamBlocks<N>) \
+        nowcell_gates_forward_##suffix(GatesForward a) {                           \
+        forward<T, N, Functions>(a);                                               \
+    }                                                                              \
+    extern "C" __global__ void __launch_bounds__(kStreamThreads, kStreamBlocks<N>) \
+        nowcell_gates_backward_##suffix(GatesBackward a) {                         \
+        backward<T, N, Functions>(a);                                              \
     }
 NOWCELL_FOR_EACH_CELL_KERNEL(NOWCELL_GATES)
 #undef NOWCELL_GATES

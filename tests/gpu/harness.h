@@ -1,5 +1,7 @@
 // The frame of the CUDA test programs: no framework, so that they run where nothing can be installed.
 //     GPU_TEST(name) { ... expect_close("c", got, expected, 1e-5); }
+//     GPU_PROFILE(name) { ... one launch of each kernel ... }
+// A program runs its tests, with `--profile` its profiles; one more argument: those whose names contain it.
 #pragma once
 
 #include "cells/cuda/problem.h"
@@ -19,12 +21,17 @@ using Floats = std::vector<float>;
 
 /// Registers a test of the program; `main` is in harness.cu. A program without a GPU ends with 77 and a message.
 struct Test {
-    Test(const char* name, void (*body)());
+    Test(const char* name, void (*body)(), bool profile);
 };
-#define GPU_TEST(name)                                                        \
-    static void test_##name();                                                \
-    static const ::nowcell::test::Test registered_##name(#name, test_##name); \
+#define GPU_TEST(name)                                                               \
+    static void test_##name();                                                       \
+    static const ::nowcell::test::Test registered_##name(#name, test_##name, false); \
     static void test_##name()
+/// Launches at the one shape at which budgets.py measures how each kernel moves memory; see README.md.
+#define GPU_PROFILE(name)                                                                      \
+    static void profile_##name();                                                              \
+    static const ::nowcell::test::Test registered_profile_##name(#name, profile_##name, true); \
+    static void profile_##name()
 
 /// Counts a failure of the running test, and prints it.
 void fail(const std::string& message);
