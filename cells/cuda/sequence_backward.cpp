@@ -42,7 +42,6 @@ class Backward {
     Frames<const void> gates_of(int s) const {
         return call_.gates ? at(call_.gates, call_.first + s, layer_.storage) : at(call_.d_gates, s, layer_.storage);
     }
-    bool zeros_before(int s) const { return !h_before(call_.first + s); }
 
     // Gates into d_gates and states into c_again, as the forward pass had them.
     cudaError_t compute_again() const {
@@ -68,7 +67,7 @@ class Backward {
 
     // The recurrent part as it was computed again; null: in the input part, or zeros.
     Frames<const void> hidden_of(int s) const {
-        if (!keeps_parts_apart(layer_) || (zeros_before(s) && !layer_.norm.of_parts())) return {};
+        if (!keeps_parts_apart(layer_) || !h_before(call_.first + s)) return {};
         return at(call_.hidden, s, layer_.storage);
     }
 
@@ -78,14 +77,9 @@ class Backward {
         const bool apart = keeps_parts_apart(layer_);
         const Steps<void>& target = apart ? call_.hidden : call_.input;
         const int after_state = call_.first == 0 ? 1 : 0;
-        if (after_state == 1) {
-            const Frames<void> gates = at(target, 0, layer_.storage);
-            cudaError_t error = cudaSuccess;
-            if (call_.h_first) {
-                error = layer_.convolution->forward(one_step(call_.h_first), one_step(gates), 1, !apart, stream_);
-            } else if (layer_.norm.of_parts()) {
-                error = fill_with_zeros(layer_.shape, layer_.storage, gates, stream_);
-            }
+        if (after_state == 1 && call_.h_first) {
+            const cudaError_t error = layer_.convolution->forward(
+                one_step(call_.h_first), one_step(at(target, 0, layer_.storage)), 1, !apart, stream_);
             if (error != cudaSuccess) return error;
         }
         if (call_.count == after_state) return cudaSuccess;

@@ -41,37 +41,42 @@ class Forward {
         parts.h = at(call_.h, step, layer_.storage);
         parts.gates = at(call_.gates, step, layer_.storage);
         if (const cudaError_t error = convolve(input, parts); error != cudaSuccess) return error;
-        if (!layer_.norm || layer_.norm.of_parts()) return run_gates(layer_, parts, stream_);
+        if (!layer_.norm) return run_gates(layer_, parts, stream_);
         if (layer_.norm.over == NormOver::frame) return run_norm_and_gates(parts);
-        const Norm norm = input_norm(layer_, call_.workspace, stream_);
-        const cudaError_t error = norm.forward(layer_.shape.batch, parts.input, parts.hidden, input);
-        parts.hidden = {};
+        const cudaError_t error = normalize(input, parts);
         return error == cudaSuccess ? run_gates(layer_, parts, stream_) : error;
     }
 
-    // The recurrent part, beside the input part or in it; normalised if it has a norm of its own.
-    cudaError_t convolve(const Frames<void>& input, StepParts& parts) const {
-        if (layer_.engine == Engine::implicit_gemm) return cudaSuccess;
-        const bool apart = keeps_parts_apart(layer_);
-        cudaError_t error = cudaSuccess;
-        if (parts.h_old) {
-            error = layer_.convolution->forward(one_step(parts.h_old), one_step(apart ? call_.hidden : input), 1,
-                                                !apart, stream_);
-            if (apart) parts.hidden = call_.hidden;
-        } else if (layer_.norm.of_parts()) {
-            error = fill_with_zeros(layer_.shape, layer_.storage, call_.hidden, stream_);
+    // Over pixels, the sum or the recurrent part.
+    cudaError_t normalize(const Frames<void>& input, StepParts& parts) const {
+        const int batch = layer_.shape.batch;
+        if (layer_.norm.of_parts()) {
+            const Norm norm = hidden_norm(layer_, call_.workspace, stream_);
+            const Frames<const void> hidden = parts.hidden;
             parts.hidden = call_.hidden;
+            return norm.forward(batch, hidden, {}, call_.hidden);
         }
-        if (error != cudaSuccess || !layer_.norm.of_parts()) return error;
-        return hidden_norm(layer_, call_.workspace, stream_)
-            .forward(layer_.shape.batch, call_.hidden, {}, call_.hidden);
+        const Frames<const void> hidden = parts.hidden;
+        parts.hidden = {};
+        return input_norm(layer_, call_.workspace, stream_).forward(batch, input, hidden, input);
+    }
+
+    // The recurrent part, beside the input part or in it.
+    cudaError_t convolve(const Frames<void>& input, StepParts& parts) const {
+        if (layer_.engine == Engine::implicit_gemm || !parts.h_old) return cudaSuccess;
+        const bool apart = keeps_parts_apart(layer_);
+        if (apart) parts.hidden = call_.hidden;
+        return layer_.convolution->forward(one_step(parts.h_old), one_step(apart ? call_.hidden : input), 1, !apart,
+                                           stream_);
     }
 
     cudaError_t run_norm_and_gates(const StepParts& parts) const {
+        const GateNorm& norm = layer_.norm;
         NormGatesForward call;
         call.gates = gates_call(layer_, parts);
-        call.scale = layer_.norm.input_scale;
-        call.shift = layer_.norm.input_shift;
+        call.part = norm.of_parts() ? NormedPart::hidden : NormedPart::sum;
+        call.scale = norm.of_parts() ? norm.hidden_scale : norm.input_scale;
+        call.shift = norm.of_parts() ? norm.hidden_shift : norm.input_shift;
         call.workspace = call_.workspace;
         return norm_gates_forward(call, stream_);
     }

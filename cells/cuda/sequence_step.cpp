@@ -40,15 +40,6 @@ cudaError_t check(const SequenceLayer& layer) {
     return cudaSuccess;
 }
 
-cudaError_t fill_with_zeros(const StepShape& shape, Storage storage, const Frames<void>& gates, cudaStream_t stream) {
-    const std::size_t bytes = element_bytes(storage);
-    const auto frame = static_cast<std::size_t>(4 * shape.pixels() * shape.filters);
-    // The pitch of one row is never used, but must not be smaller than it.
-    const std::size_t pitch = shape.batch == 1 ? frame : static_cast<std::size_t>(gates.batch);
-    return cudaMemset2DAsync(gates.data, pitch * bytes, 0, frame * bytes, static_cast<std::size_t>(shape.batch),
-                             stream);
-}
-
 Norm input_norm(const SequenceLayer& layer, void* workspace, cudaStream_t stream) {
     return {layer, layer.norm.input_scale, layer.norm.input_shift, workspace, stream};
 }

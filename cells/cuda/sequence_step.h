@@ -28,9 +28,6 @@ cudaError_t for_each_run(const Steps<void>& steps, int batch, int count, const B
 /// Whether the engine can compute the layer.
 cudaError_t check(const SequenceLayer& layer);
 
-/// gates: (B,H,W,4F).
-cudaError_t fill_with_zeros(const StepShape& shape, Storage storage, const Frames<void>& gates, cudaStream_t stream);
-
 /// A norm of one part or of the sum, forward and backward.
 struct Norm {
     const SequenceLayer& layer;
