@@ -231,10 +231,10 @@ __device__ __forceinline__ void backward(const RowsBackward& all) {
     X(bf16_single, __nv_bfloat16, 1, 32, 8)
 
 #define NOWCELL_NORM_ROWS(suffix, T, N, kLanes, kPacks)                                                                \
-    extern "C" __global__ void __launch_bounds__(kStreamThreads) nowcell_norm_rows_forward_##suffix(RowsForward a) {   \
+    extern "C" __global__ void __launch_bounds__(kStreamThreads, 1) nowcell_norm_rows_forward_##suffix(RowsForward a) {   \
         forward<T, N, kLanes, kPacks>(a);                                                                              \
     }                                                                                                                  \
-    extern "C" __global__ void __launch_bounds__(kStreamThreads) nowcell_norm_rows_backward_##suffix(RowsBackward a) { \
+    extern "C" __global__ void __launch_bounds__(kStreamThreads, 1) nowcell_norm_rows_backward_##suffix(RowsBackward a) { \
         backward<T, N, kLanes, kPacks>(a);                                                                             \
     }
 NOWCELL_FOR_EACH_ROW_KERNEL(NOWCELL_NORM_ROWS)

@@ -165,7 +165,7 @@ __device__ __forceinline__ void backward(const SpansBackward& all) {
     X(bf16_single, __nv_bfloat16, 1)
 
 #define NOWCELL_NORM(name, Argument, body, suffix, T, N)                                                      \
-    extern "C" __global__ void __launch_bounds__(kStreamThreads) nowcell_norm_##name##_##suffix(Argument a) { \
+    extern "C" __global__ void __launch_bounds__(kStreamThreads, 1) nowcell_norm_##name##_##suffix(Argument a) { \
         body<T, N>(a);                                                                                        \
     }
 #define NOWCELL_NORMS(suffix, T, N)                                  \
