@@ -9,10 +9,8 @@ namespace {
 constexpr std::size_t kPackBytes = 16;
 constexpr std::int64_t kBlocksPerMultiprocessor = 32;  // a few waves: the tail of the last one is short
 
-constexpr std::int64_t kNormChunk = 4096;       // a few packs for each thread of a block
-constexpr std::int64_t kNormPartsMost = 128;    // each warp of the next kernel adds them up
-constexpr std::int64_t kNormRowBlocks = 256;    // two for each multiprocessor of the GPUs of today
-constexpr std::int64_t kNormRowsPerBlock = 32;  // less, and the sums of the blocks weigh as much as the rows
+constexpr std::int64_t kNormChunk = 4096;     // a few packs for each thread of a block
+constexpr std::int64_t kNormPartsMost = 128;  // each warp of the next kernel adds them up
 constexpr std::int64_t kNormGroupLength = std::int64_t{1} << 18;
 constexpr std::int64_t kNormGroupSpans = 8;
 
@@ -56,10 +54,6 @@ NormRowPlan plan_norm_row(Storage storage, bool packs, std::int64_t channels) {
     return {};
 }
 
-unsigned norm_row_blocks(std::int64_t rows) {
-    return static_cast<unsigned>(std::clamp<std::int64_t>(ceil_div(rows, kNormRowsPerBlock), 1, kNormRowBlocks));
-}
-
 NormParts norm_parts(std::int64_t length) {
     const std::int64_t wanted = std::clamp<std::int64_t>(ceil_div(length, kNormChunk), 1, kNormPartsMost);
     const std::int64_t chunk = std::max<std::int64_t>(8, ceil_div(ceil_div(length, wanted), 8) * 8);  // whole packs
@@ -92,6 +86,45 @@ Launch plan_norm_groups(std::int64_t items, unsigned groups) {
 bool frame_fits(const StepShape& shape, std::int64_t channels) {
     // pixels() cannot overflow; the product could.
     return shape.pixels() <= std::numeric_limits<std::int32_t>::max() / std::max<std::int64_t>(channels, 1);
+}
+
+ProductPlan plan_product(const DeviceLimits& limits, std::int64_t rows, std::int64_t columns, bool large) {
+    const auto blocks = [&](const ProductSide& side) {
+        Launch launch;
+        launch.grid_x = static_cast<unsigned>((rows + side.rows - 1) / side.rows);
+        launch.grid_y = static_cast<unsigned>((columns + side.columns - 1) / side.columns);
+        launch.block = static_cast<unsigned>(side.threads);
+        return launch;
+    };
+    const Launch few = blocks(kLargeProduct);
+    const bool enough = static_cast<std::int64_t>(few.grid_x) * few.grid_y >= limits.multiprocessors;
+    if (large && enough) return {few, true};
+    return {blocks(kSmallProduct), false};
+}
+
+bool product_fits(const StepShape& shape) {
+    return shape.pixels() <= (std::numeric_limits<std::int32_t>::max() - kLargeProduct.rows) / std::max(shape.batch, 1);
+}
+
+int sum_blocks(std::int64_t rows) {
+    constexpr std::int64_t kRowsOfBlock = 64;
+    return static_cast<int>(std::clamp<std::int64_t>(rows / kRowsOfBlock, 1, kMostSumBlocks));
+}
+
+Launch plan_sums(std::int64_t rows, int columns, int width) {
+    const int of_block = 32 * width;
+    Launch launch;
+    launch.block = kStreamThreads;
+    launch.grid_x = static_cast<unsigned>((columns + of_block - 1) / of_block);
+    launch.grid_y = static_cast<unsigned>(sum_blocks(rows));
+    return launch;
+}
+
+Launch plan_columns(std::int64_t columns) {
+    Launch launch;
+    launch.block = kStreamThreads;
+    launch.grid_x = static_cast<unsigned>(ceil_div(columns, 32));
+    return launch;
 }
 
 }  // namespace nowcell::cuda

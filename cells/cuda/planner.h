@@ -46,9 +46,6 @@ struct NormRowPlan {
     int packs = 0;  ///< of each lane; a pack is 16 bytes, or one number where rows move one by one
 };
 NormRowPlan plan_norm_row(Storage storage, bool packs, std::int64_t channels);
-/// Blocks whose sums over rows become the gradients of scale and shift; from the number of rows alone, so that these
-/// do not depend on the device.
-unsigned norm_row_blocks(std::int64_t rows);
 
 /// Numbers that are normalised together, but too many for registers, are reduced in `parts` of `chunk` (the last one
 /// may be smaller). From the length alone: what comes out depends neither on the device nor on the rest of the batch.
@@ -64,5 +61,30 @@ Launch plan_norm_parts(const DeviceLimits& limits, unsigned parts, std::int64_t 
 unsigned norm_groups(std::int64_t length, std::int64_t spans);
 /// A thread for each item of a span, along y a block for each group.
 Launch plan_norm_groups(std::int64_t items, unsigned groups);
+
+/// Sides of a block's share of the product behind a convolution.
+struct ProductSide {
+    int rows, columns, threads;
+};
+constexpr ProductSide kLargeProduct = {128, 128, 256}, kSmallProduct = {64, 64, 128};
+
+struct ProductPlan {
+    Launch launch;
+    bool large = false;
+};
+/// rows: pixels of all frames. large: whether the large share exists; it is taken where it still gives every
+/// multiprocessor a block.
+ProductPlan plan_product(const DeviceLimits& limits, std::int64_t rows, std::int64_t columns, bool large);
+/// Whether the pixels of all frames can be counted with 32 bits.
+bool product_fits(const StepShape& shape);
+
+/// Blocks of rows that sum up columns on their own. Of the problem alone, so that each device adds in the same order.
+int sum_blocks(std::int64_t rows);
+constexpr int kMostSumBlocks = 256;
+constexpr std::int64_t kMostSumRows = 0x7fffffff - kMostSumBlocks;
+/// Blocks along x share the columns out, `width` to a thread; along y the rows.
+Launch plan_sums(std::int64_t rows, int columns, int width);
+/// A block for each 32 columns.
+Launch plan_columns(std::int64_t columns);
 
 }  // namespace nowcell::cuda
