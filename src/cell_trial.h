@@ -1,7 +1,7 @@
 // A ConvLSTM as users of LibTorch write it, and the layer of cells/: the two sides of `nowcell bench cells`.
 #pragma once
 
-#include "cells/cpu/algorithm.h"
+#include "cells/algorithm.h"
 
 #include <ATen/Parallel.h>
 #include <torch/optim/adam.h>
