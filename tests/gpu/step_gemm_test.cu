@@ -243,6 +243,16 @@ GPU_TEST(step_of_many_tiles) {
     }
 }
 
+GPU_PROFILE(step) {
+    for (const Storage storage : test::kStorages) {
+        for (const Share share : {Share::small, Share::large}) {
+            try_case({{2, 8, 8, 32}, {3, 3}, kTanh, false, false, true, true, true, 0, share}, storage);
+        }
+        try_case({{2, 8, 8, 32}, {3, 3}, kTanh, true, true, true}, storage);
+        try_case({{2, 8, 8, 32}, {3, 3}, kTanh, true, false, true, true, true, 1}, storage);  // number by number
+    }
+}
+
 GPU_TEST(columns_of_the_weights) {
     for (const int filters : {1, 16, 17, 40}) {
         std::set<int> seen, seen_states;

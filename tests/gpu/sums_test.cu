@@ -93,5 +93,14 @@ GPU_TEST(peephole_sums) {
     }
 }
 
+GPU_PROFILE(sums) {
+    for (const Storage storage : test::kStorages) {
+        for (const std::size_t offset : {0, 1}) {  // 16 bytes at a time, number by number
+            try_columns(storage, 2, 64, 128, 0, offset);
+            for (const bool pixel : {false, true}) try_peephole(storage, {2, 8, 8, 32}, pixel, true, offset);
+        }
+    }
+}
+
 }  // namespace
 }  // namespace nowcell::cuda
