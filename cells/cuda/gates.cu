@@ -152,12 +152,14 @@ __device__ __forceinline__ void backward(const GatesBackward& a) {
 
 }  // namespace
 
-#define NOWCELL_GATES(suffix, T, N, Functions)                                                                      \
-    extern "C" __global__ void __launch_bounds__(kStreamThreads) nowcell_gates_forward_##suffix(GatesForward a) {   \
-        forward<T, N, Functions>(a);                                                                                \
-    }                                                                                                               \
-    extern "C" __global__ void __launch_bounds__(kStreamThreads) nowcell_gates_backward_##suffix(GatesBackward a) { \
-        backward<T, N, Functions>(a);                                                                               \
+#define NOWCELL_GATES(suffix, T, N, Functions)                                     \
+    extern "C" __global__ void __launch_bounds__(kStreamThreads, kStreamBlocks<N>) \
+        nowcell_gates_forward_##suffix(GatesForward a) {                           \
+        forward<T, N, Functions>(a);                                               \
+    }                                                                              \
+    extern "C" __global__ void __launch_bounds__(kStreamThreads, kStreamBlocks<N>) \
+        nowcell_gates_backward_##suffix(GatesBackward a) {                         \
+        backward<T, N, Functions>(a);                                              \
     }
 NOWCELL_FOR_EACH_CELL_KERNEL(NOWCELL_GATES)
 #undef NOWCELL_GATES
@@ -189,19 +191,24 @@ bool in_packs(const float* p) { return is_aligned(p, 0, sizeof(float)); }
 
 }  // namespace
 
-cudaError_t gates_forward(const GatesForward& a, cudaStream_t stream) {
-    const bool packs = moves_packs(a.storage, a.shape.filters) && in_packs(a.input, a.storage) &&
-                       in_packs(a.hidden, a.storage) && in_packs(a.h, a.storage) && in_packs(a.gates, a.storage) &&
-                       in_packs(a.c_old) && in_packs(a.c) && in_packs(a.bias) && in_packs(a.rules.peephole);
-    return run(kForward, a, packs, stream);
+bool moves_packs(const GatesForward& a) {
+    return moves_packs(a.storage, a.shape.filters) && in_packs(a.input, a.storage) && in_packs(a.hidden, a.storage) &&
+           in_packs(a.h, a.storage) && in_packs(a.gates, a.storage) && in_packs(a.c_old) && in_packs(a.c) &&
+           in_packs(a.bias) && in_packs(a.rules.peephole);
 }
 
-cudaError_t gates_backward(const GatesBackward& a, cudaStream_t stream) {
-    const bool packs = moves_packs(a.storage, a.shape.filters) && in_packs(a.gates, a.storage) &&
-                       in_packs(a.d_out, a.storage) && in_packs(a.d_h, a.storage) && in_packs(a.d_gates, a.storage) &&
-                       in_packs(a.c_old) && in_packs(a.c) && in_packs(a.d_c) && in_packs(a.d_c_old) &&
-                       in_packs(a.rules.peephole);
-    return run(kBackward, a, packs, stream);
+bool moves_packs(const GatesBackward& a) {
+    return moves_packs(a.storage, a.shape.filters) && in_packs(a.gates, a.storage) && in_packs(a.d_out, a.storage) &&
+           in_packs(a.d_h, a.storage) && in_packs(a.d_gates, a.storage) && in_packs(a.c_old) && in_packs(a.c) &&
+           in_packs(a.d_c) && in_packs(a.d_c_old) && in_packs(a.rules.peephole);
+}
+
+cudaError_t gates_forward(const GatesForward& call, cudaStream_t stream) {
+    return run(kForward, call, moves_packs(call), stream);
+}
+
+cudaError_t gates_backward(const GatesBackward& call, cudaStream_t stream) {
+    return run(kBackward, call, moves_packs(call), stream);
 }
 
 }  // namespace nowcell::cuda

@@ -20,7 +20,8 @@ struct GatesForward {
     Frames<void> gates;           ///< (B,H,W,4F) behind their activations; null: not kept. May be `input` or `hidden`
 };
 
-/// 16 bytes at a time where F and all addresses allow it, else number by number.
+/// Whether F and all addresses allow moves of 16 bytes; otherwise kernels go number by number.
+bool moves_packs(const GatesForward& call);
 cudaError_t gates_forward(const GatesForward& call, cudaStream_t stream);
 
 struct GatesBackward {
@@ -37,6 +38,7 @@ struct GatesBackward {
     Frames<void> d_gates;      ///< (B,H,W,4F) before their activations. May be `gates`
 };
 
+bool moves_packs(const GatesBackward& call);
 cudaError_t gates_backward(const GatesBackward& call, cudaStream_t stream);
 
 }  // namespace nowcell::cuda

@@ -47,6 +47,11 @@ __device__ __forceinline__ uint32_t pack(float a, float b, __nv_bfloat16) {
     return *reinterpret_cast<const uint32_t*>(&both);
 }
 
+/// Blocks of kStreamThreads that a multiprocessor must hold at least; 0: as ptxas sees fit. With 8 numbers of each gate
+/// in registers it aims too high for some GPUs, and spills a few of them.
+template <int N>
+constexpr int kStreamBlocks = N > 4 ? 2 : 0;
+
 /// N consecutive numbers at once where they make up 16 bytes (p must be a multiple of 16) or 8 (of 8); or one.
 template <class T, int N>
 struct Access {
@@ -98,6 +103,11 @@ __device__ __forceinline__ float4 swapped(float4 x) {
                        __shfl_xor_sync(kAllLanes, x.z, 1), __shfl_xor_sync(kAllLanes, x.w, 1));
 }
 
+/// Number by number: of whole float4 the compiler makes two branches, and each would store half of a sector.
+__device__ __forceinline__ float4 either(bool first, float4 a, float4 b) {
+    return make_float4(first ? a.x : b.x, first ? a.y : b.y, first ? a.z : b.z, first ? a.w : b.w);
+}
+
 struct LanePair {
     bool odd, first, second;  // this lane is the second one; the packs of the first and of the second exist
 
@@ -116,18 +126,18 @@ __device__ __forceinline__ void load_floats(const float* p, const LanePair& pair
     const auto* at = p + pair.offset();
     const float4 a = pair.first ? *reinterpret_cast<const float4*>(at) : none;
     const float4 b = pair.second ? *reinterpret_cast<const float4*>(at + 8) : none;
-    const float4 other = swapped(pair.odd ? a : b);
-    const float4 low = pair.odd ? other : a, high = pair.odd ? b : other;
+    const float4 other = swapped(either(pair.odd, a, b));
+    const float4 low = either(pair.odd, other, a), high = either(pair.odd, b, other);
     v[0] = low.x, v[1] = low.y, v[2] = low.z, v[3] = low.w;
     v[4] = high.x, v[5] = high.y, v[6] = high.z, v[7] = high.w;
 }
 
 __device__ __forceinline__ void store_floats(float* p, const LanePair& pair, const float (&v)[8]) {
     const float4 low = make_float4(v[0], v[1], v[2], v[3]), high = make_float4(v[4], v[5], v[6], v[7]);
-    const float4 other = swapped(pair.odd ? low : high);
+    const float4 other = swapped(either(pair.odd, low, high));
     auto* const at = p + pair.offset();
-    if (pair.first) *reinterpret_cast<float4*>(at) = pair.odd ? other : low;
-    if (pair.second) *reinterpret_cast<float4*>(at + 8) = pair.odd ? high : other;
+    if (pair.first) *reinterpret_cast<float4*>(at) = either(pair.odd, other, low);
+    if (pair.second) *reinterpret_cast<float4*>(at + 8) = either(pair.odd, high, other);
 }
 
 /// The same for 4 floats or 1, which one lane moves alone.

@@ -37,4 +37,43 @@ bool frame_fits(const StepShape& shape, std::int64_t channels) {
     return shape.pixels() <= std::numeric_limits<std::int32_t>::max() / std::max<std::int64_t>(channels, 1);
 }
 
+ProductPlan plan_product(const DeviceLimits& limits, std::int64_t rows, std::int64_t columns, bool large) {
+    const auto blocks = [&](const ProductSide& side) {
+        Launch launch;
+        launch.grid_x = static_cast<unsigned>((rows + side.rows - 1) / side.rows);
+        launch.grid_y = static_cast<unsigned>((columns + side.columns - 1) / side.columns);
+        launch.block = static_cast<unsigned>(side.threads);
+        return launch;
+    };
+    const Launch few = blocks(kLargeProduct);
+    const bool enough = static_cast<std::int64_t>(few.grid_x) * few.grid_y >= limits.multiprocessors;
+    if (large && enough) return {few, true};
+    return {blocks(kSmallProduct), false};
+}
+
+bool product_fits(const StepShape& shape) {
+    return shape.pixels() <= (std::numeric_limits<std::int32_t>::max() - kLargeProduct.rows) / std::max(shape.batch, 1);
+}
+
+int sum_blocks(std::int64_t rows) {
+    constexpr std::int64_t kRowsOfBlock = 64;
+    return static_cast<int>(std::clamp<std::int64_t>(rows / kRowsOfBlock, 1, kMostSumBlocks));
+}
+
+Launch plan_sums(std::int64_t rows, int columns, int width) {
+    const int of_block = 32 * width;
+    Launch launch;
+    launch.block = kStreamThreads;
+    launch.grid_x = static_cast<unsigned>((columns + of_block - 1) / of_block);
+    launch.grid_y = static_cast<unsigned>(sum_blocks(rows));
+    return launch;
+}
+
+Launch plan_columns(int columns) {
+    Launch launch;
+    launch.block = kStreamThreads;
+    launch.grid_x = static_cast<unsigned>((columns + kStreamThreads - 1) / kStreamThreads);
+    return launch;
+}
+
 }  // namespace nowcell::cuda

@@ -38,4 +38,29 @@ bool is_aligned(const void* data, std::int64_t batch_stride, std::size_t element
 /// Whether the numbers of one frame of `channels` can be counted with 32 bits, as kernels do.
 bool frame_fits(const StepShape& shape, std::int64_t channels);
 
+/// Sides of a block's share of the product behind a convolution.
+struct ProductSide {
+    int rows, columns, threads;
+};
+constexpr ProductSide kLargeProduct = {128, 128, 256}, kSmallProduct = {64, 64, 128};
+
+struct ProductPlan {
+    Launch launch;
+    bool large = false;
+};
+/// rows: pixels of all frames. large: whether the large share exists; it is taken where it still gives every
+/// multiprocessor a block.
+ProductPlan plan_product(const DeviceLimits& limits, std::int64_t rows, std::int64_t columns, bool large);
+/// Whether the pixels of all frames can be counted with 32 bits.
+bool product_fits(const StepShape& shape);
+
+/// Blocks of rows that sum up columns on their own. Of the problem alone, so that each device adds in the same order.
+int sum_blocks(std::int64_t rows);
+constexpr int kMostSumBlocks = 256;
+constexpr std::int64_t kMostSumRows = 0x7fffffff - kMostSumBlocks;
+/// Blocks along x share the columns out, `width` to a thread; along y the rows.
+Launch plan_sums(std::int64_t rows, int columns, int width);
+/// One thread for each column.
+Launch plan_columns(int columns);
+
 }  // namespace nowcell::cuda

@@ -8,5 +8,9 @@ if(NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER AND NOT DEFINED ENV{CMAKE_CXX_COMPILE
         set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
             CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
             CCACHE_BASEDIR=${CMAKE_CURRENT_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE_PROGRAM})
+        # ccache's preprocessor sees one of nvcc's architectures and would give a stale object to a change that only
+        # the others see; in depend mode it compares whole files.
+        set(CMAKE_CUDA_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
+        list(INSERT CMAKE_CUDA_COMPILER_LAUNCHER 3 CCACHE_DEPEND=1)
     endif()
 endif()

@@ -1,5 +1,6 @@
 # The targets of cells/: definition, operators and engines; a library of its own, which Python loads too.
 file(GLOB cells_sources CONFIGURE_DEPENDS cells/*.cpp cells/cpu/*.cpp)
+list(APPEND cells_sources cells/cuda/planner.cpp)
 # Kernels for processors that this one need not be; which of them run is decided at run time.
 set(kernel_options -O3 -Wno-ignored-attributes -Wno-maybe-uninitialized)  # GCC 12's own vector headers warn
 if(NOWCELL_SANITIZE)
@@ -15,7 +16,6 @@ endif()
 add_library(nowcell_cells SHARED ${cells_sources})
 target_link_libraries(nowcell_cells PUBLIC $<BUILD_INTERFACE:nowcell_flags> LibTorch::cpu PRIVATE LibTorch::openmp)
 target_compile_features(nowcell_cells PUBLIC cxx_std_20)
-
 
 # What `bench cells` and `check` do, for `nowcell` and `nowcell-cells` alike.
 file(GLOB trial_sources CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} cells/trial/*.cpp)

@@ -109,17 +109,6 @@ struct Truth {
     }
 };
 
-// Optional numbers on the device.
-struct Maybe {
-    Maybe(Storage storage, const Floats& values, std::size_t offset = 0) {
-        if (!values.empty()) buffer = new DeviceBuffer(storage, values, offset);
-    }
-    ~Maybe() { delete buffer; }
-    void* data() const { return buffer == nullptr ? nullptr : buffer->data(); }
-    float* floats() const { return static_cast<float*>(data()); }
-    DeviceBuffer* buffer = nullptr;
-};
-
 void try_case(const Case& c, Storage storage, bool in_place) {
     Truth truth(c, storage);
     truth.forward();
@@ -129,9 +118,9 @@ void try_case(const Case& c, Storage storage, bool in_place) {
     const double tolerance = test::tolerance_of(storage);
     DeviceBuffer input(storage, truth.input, c.offset), h(storage, n, c.offset), kept(storage, 4 * n, c.offset);
     DeviceBuffer c_new(Storage::float32, n, c.offset);
-    const Maybe hidden(storage, truth.hidden, c.offset), bias(Storage::float32, truth.bias),
+    const test::Optional hidden(storage, truth.hidden, c.offset), bias(Storage::float32, truth.bias),
         c_old(Storage::float32, truth.c_old, c.offset);
-    const Maybe peephole(Storage::float32, truth.peephole);
+    const test::Optional peephole(Storage::float32, truth.peephole);
     const DeviceBuffer& gates = in_place ? input : kept;
 
     GatesForward call;

@@ -12,6 +12,7 @@ namespace {
 struct Entry {
     const char* name;
     void (*body)();
+    bool profile;
 };
 
 std::vector<Entry>& entries() {
@@ -32,13 +33,8 @@ std::mt19937& generator() {
 std::vector<std::uint16_t> to_half_bits(const Floats& values, cuda::Storage storage) {
     std::vector<std::uint16_t> bits(values.size());
     for (std::size_t i = 0; i < values.size(); ++i) {
-        if (storage == cuda::Storage::float16) {
-            const __half x = __float2half_rn(values[i]);
-            std::memcpy(&bits[i], &x, sizeof x);
-        } else {
-            const __nv_bfloat16 x = __float2bfloat16_rn(values[i]);
-            std::memcpy(&bits[i], &x, sizeof x);
-        }
+        bits[i] = storage == cuda::Storage::float16 ? __half_as_ushort(__float2half_rn(values[i]))
+                                                    : __bfloat16_as_ushort(__float2bfloat16_rn(values[i]));
     }
     return bits;
 }
@@ -46,22 +42,15 @@ std::vector<std::uint16_t> to_half_bits(const Floats& values, cuda::Storage stor
 Floats from_half_bits(const std::vector<std::uint16_t>& bits, cuda::Storage storage) {
     Floats values(bits.size());
     for (std::size_t i = 0; i < bits.size(); ++i) {
-        if (storage == cuda::Storage::float16) {
-            __half x;
-            std::memcpy(&x, &bits[i], sizeof x);
-            values[i] = __half2float(x);
-        } else {
-            __nv_bfloat16 x;
-            std::memcpy(&x, &bits[i], sizeof x);
-            values[i] = __bfloat162float(x);
-        }
+        values[i] = storage == cuda::Storage::float16 ? __half2float(__ushort_as_half(bits[i]))
+                                                      : __bfloat162float(__ushort_as_bfloat16(bits[i]));
     }
     return values;
 }
 
 }  // namespace
 
-Test::Test(const char* name, void (*body)()) { entries().push_back({name, body}); }
+Test::Test(const char* name, void (*body)(), bool profile) { entries().push_back({name, body, profile}); }
 
 void fail(const std::string& message) {
     ++failures_of_test;
@@ -180,9 +169,11 @@ int main(int argc, char** argv) {
         std::printf("skipped: no GPU and no simulator\n");
         return 77;
     }
+    const bool profile = argc > 1 && std::strcmp(argv[1], "--profile") == 0;
+    const char* const part = argc > (profile ? 2 : 1) ? argv[profile ? 2 : 1] : "";
     int failed = 0, run = 0;
     for (const auto& entry : entries()) {
-        if (argc > 1 && std::strstr(entry.name, argv[1]) == nullptr) continue;
+        if (entry.profile != profile || std::strstr(entry.name, part) == nullptr) continue;
         failures_of_test = 0;
         entry.body();
         finish();

@@ -1,5 +1,7 @@
 // The frame of the CUDA test programs: no framework, so that they run where nothing can be installed.
 //     GPU_TEST(name) { ... expect_close("c", got, expected, 1e-5); }
+//     GPU_PROFILE(name) { ... one launch of each kernel ... }
+// A program runs its tests, with `--profile` its profiles; one more argument: those whose names contain it.
 #pragma once
 
 #include "cells/cuda/problem.h"
@@ -9,6 +11,7 @@
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,12 +21,17 @@ using Floats = std::vector<float>;
 
 /// Registers a test of the program; `main` is in harness.cu. A program without a GPU ends with 77 and a message.
 struct Test {
-    Test(const char* name, void (*body)());
+    Test(const char* name, void (*body)(), bool profile);
 };
-#define GPU_TEST(name)                                                        \
-    static void test_##name();                                                \
-    static const ::nowcell::test::Test registered_##name(#name, test_##name); \
+#define GPU_TEST(name)                                                               \
+    static void test_##name();                                                       \
+    static const ::nowcell::test::Test registered_##name(#name, test_##name, false); \
     static void test_##name()
+/// Launches at the one shape at which budgets.py measures how each kernel moves memory; see README.md.
+#define GPU_PROFILE(name)                                                                      \
+    static void profile_##name();                                                              \
+    static const ::nowcell::test::Test registered_profile_##name(#name, profile_##name, true); \
+    static void profile_##name()
 
 /// Counts a failure of the running test, and prints it.
 void fail(const std::string& message);
@@ -68,12 +76,17 @@ class DeviceBuffer {
     void* data_ = nullptr;
 };
 
-/// Frames of `frame` numbers each without gaps.
-inline cuda::Frames<void> frames(const DeviceBuffer& buffer, std::size_t frame) {
-    return {buffer.data(), static_cast<std::int64_t>(frame)};
-}
-inline cuda::Frames<float> float_frames(const DeviceBuffer& buffer, std::size_t frame) {
-    return {buffer.floats(), static_cast<std::int64_t>(frame)};
-}
+/// Numbers on the device, or none: then the address is null.
+class Optional {
+ public:
+    Optional(cuda::Storage storage, const Floats& values, std::size_t offset = 0) {
+        if (!values.empty()) buffer_ = std::make_unique<DeviceBuffer>(storage, values, offset);
+    }
+    void* data() const { return buffer_ ? buffer_->data() : nullptr; }
+    float* floats() const { return static_cast<float*>(data()); }
+
+ private:
+    std::unique_ptr<DeviceBuffer> buffer_;
+};
 
 }  // namespace nowcell::test
