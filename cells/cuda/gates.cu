@@ -79,6 +79,10 @@ cudaError_t run(const KernelRow<Call> (&table)[kRows], const Call& call, bool pa
                         pack_width(call.storage, packs), stream);
 }
 
+bool in_packs(const Frames<const void>& f, Storage s) { return !f || is_aligned(f.data, f.batch, element_bytes(s)); }
+bool in_packs(const Frames<const float>& f) { return !f || is_aligned(f.data, f.batch, sizeof(float)); }
+bool in_packs(const float* p) { return is_aligned(p, 0, sizeof(float)); }
+
 }  // namespace
 
 bool moves_packs(const GatesForward& a) {

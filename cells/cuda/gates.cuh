@@ -126,12 +126,6 @@ __device__ __forceinline__ void gates_forward_body(const GatesForward& a, Source
     }
 }
 
-inline bool in_packs(const Frames<const void>& f, Storage s) {
-    return !f || is_aligned(f.data, f.batch, element_bytes(s));
-}
-inline bool in_packs(const Frames<const float>& f) { return !f || is_aligned(f.data, f.batch, sizeof(float)); }
-inline bool in_packs(const float* p) { return is_aligned(p, 0, sizeof(float)); }
-
 /// One item per pack of F in every frame.
 template <class Argument>
 cudaError_t launch_gates(void (*kernel)(Argument), const Argument& argument, const StepShape& shape, int width,

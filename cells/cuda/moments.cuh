@@ -169,14 +169,8 @@ __device__ __forceinline__ void load_floats_at(const float* p, uint32_t from, bo
 }
 __device__ __forceinline__ void load_floats_at(const float* p, uint32_t from, bool mine, float (&v)[8]) {
     const LanePair pair(mine);
-    const uint32_t beside = __shfl_xor_sync(kAllLanes, from, 1), half = pair.odd ? 4 : 0;
-    const float4 none = make_float4(0.0F, 0.0F, 0.0F, 0.0F);
-    const float4 a = pair.first ? *reinterpret_cast<const float4*>(p + (pair.odd ? beside : from) + half) : none;
-    const float4 b = pair.second ? *reinterpret_cast<const float4*>(p + (pair.odd ? from : beside) + half) : none;
-    const float4 other = swapped(pair.odd ? a : b);
-    const float4 low = pair.odd ? other : a, high = pair.odd ? b : other;
-    v[0] = low.x, v[1] = low.y, v[2] = low.z, v[3] = low.w;
-    v[4] = high.x, v[5] = high.y, v[6] = high.z, v[7] = high.w;
+    const uint32_t beside = __shfl_xor_sync(kAllLanes, from, 1);
+    load_floats(p + (pair.odd ? beside : from), p + (pair.odd ? from : beside), pair, v);
 }
 
 }  // namespace nowcell::cuda

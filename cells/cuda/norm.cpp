@@ -4,7 +4,6 @@
 #include "cells/cuda/norm_parts.h"
 
 #include <algorithm>
-#include <limits>
 
 namespace nowcell::cuda {
 namespace {
@@ -35,10 +34,7 @@ NormSpans norm_spans(const StepShape& shape, NormOver over) {
     return spans;
 }
 
-bool norm_fits(const StepShape& shape) {
-    return frame_fits(shape, channels_of(shape)) &&
-           shape.pixels() <= std::numeric_limits<std::int32_t>::max() / std::max(shape.batch, 1);
-}
+bool norm_fits(const StepShape& shape) { return frame_fits(shape, channels_of(shape)) && product_fits(shape); }
 
 std::size_t norm_workspace_bytes(const StepShape& shape, NormOver over) {
     const NormSpans spans = norm_spans(shape, over);
@@ -46,7 +42,8 @@ std::size_t norm_workspace_bytes(const StepShape& shape, NormOver over) {
     // Backward over spans: four numbers for each part, then the sums of groups.
     const std::size_t in_two_stages =
         4 * sizeof(float) * spans.count * spans.parts + sums * norm_groups(spans.length, spans.count);
-    const std::size_t in_registers = over == NormOver::pixel ? sums * norm_row_blocks(spans.count) : 0;
+    const std::size_t in_registers =
+        over == NormOver::pixel ? sums * static_cast<std::size_t>(sum_blocks(spans.count)) : 0;
     return std::max(in_two_stages, in_registers);
 }
 

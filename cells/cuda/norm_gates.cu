@@ -51,9 +51,10 @@ struct NormedSource {
     X(bf16_any, __nv_bfloat16, 8, Any)        \
     X(bf16_single, __nv_bfloat16, 1, Any)
 
-#define NOWCELL_NORM_GATES(suffix, T, N, Functions)                                                                   \
-    extern "C" __global__ void __launch_bounds__(kStreamThreads) nowcell_norm_gates_forward_##suffix(NormedGates a) { \
-        gates_forward_body<T, N, Functions>(a.call.gates, NormedSource<T, N>(a));                                     \
+#define NOWCELL_NORM_GATES(suffix, T, N, Functions)                               \
+    extern "C" __global__ void __launch_bounds__(kStreamThreads, 1)               \
+        nowcell_norm_gates_forward_##suffix(NormedGates a) {                      \
+        gates_forward_body<T, N, Functions>(a.call.gates, NormedSource<T, N>(a)); \
     }
 NOWCELL_FOR_EACH_NORM_GATES_KERNEL(NOWCELL_NORM_GATES)
 #undef NOWCELL_NORM_GATES
@@ -70,7 +71,8 @@ constexpr KernelRow<NormedGates> kForward[] = {NOWCELL_FOR_EACH_NORM_GATES_KERNE
 cudaError_t norm_gates_forward(const NormGatesForward& a, cudaStream_t stream) {
     const GatesForward& gates = a.gates;
     if (!norm_fits(gates.shape)) return cudaErrorInvalidValue;
-    const bool packs = moves_packs(gates) && in_packs(a.scale) && in_packs(a.shift);
+    const bool packs =
+        moves_packs(gates) && is_aligned(a.scale, 0, sizeof(float)) && is_aligned(a.shift, 0, sizeof(float));
     const Policy policy = policy_for(gates.rules, packs) == Policy::standard ? Policy::standard : Policy::any;
     const NormedGates call{a, norm_spans(gates.shape, NormOver::frame)};
     const Frames<const void> input = a.part == NormedPart::sum ? gates.input : Frames<const void>();

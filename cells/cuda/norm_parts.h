@@ -30,14 +30,4 @@ cudaError_t norm_moments(const NormMoments& call, Storage storage, bool packs, c
 cudaError_t norm_spans_forward(const NormForward& call, bool packs, cudaStream_t stream);
 cudaError_t norm_spans_backward(const NormBackward& call, bool packs, cudaStream_t stream);
 
-/// d_scale, d_shift (length) += sums over i of partials (count,2,length), in the order of i within each of eight
-/// shares and then of the shares.
-struct NormSums {
-    const float* partials = nullptr;
-    std::uint32_t count = 0, length = 0;
-    float* d_scale = nullptr;
-    float* d_shift = nullptr;
-};
-cudaError_t norm_add_sums(const NormSums& call, cudaStream_t stream);
-
 }  // namespace nowcell::cuda

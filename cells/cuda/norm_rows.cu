@@ -1,4 +1,5 @@
 // Layer normalisation of rows of channels that fit the registers of a warp or of a block: each number is read once.
+#include "cells/cuda/gather.h"
 #include "cells/cuda/launch.h"
 #include "cells/cuda/moments.cuh"
 #include "cells/cuda/policies.cuh"
@@ -230,12 +231,14 @@ __device__ __forceinline__ void backward(const RowsBackward& all) {
     X(bf16_block, __nv_bfloat16, 8, kStreamThreads, 2) \
     X(bf16_single, __nv_bfloat16, 1, 32, 8)
 
-#define NOWCELL_NORM_ROWS(suffix, T, N, kLanes, kPacks)                                                                \
-    extern "C" __global__ void __launch_bounds__(kStreamThreads) nowcell_norm_rows_forward_##suffix(RowsForward a) {   \
-        forward<T, N, kLanes, kPacks>(a);                                                                              \
-    }                                                                                                                  \
-    extern "C" __global__ void __launch_bounds__(kStreamThreads) nowcell_norm_rows_backward_##suffix(RowsBackward a) { \
-        backward<T, N, kLanes, kPacks>(a);                                                                             \
+#define NOWCELL_NORM_ROWS(suffix, T, N, kLanes, kPacks)             \
+    extern "C" __global__ void __launch_bounds__(kStreamThreads, 1) \
+        nowcell_norm_rows_forward_##suffix(RowsForward a) {         \
+        forward<T, N, kLanes, kPacks>(a);                           \
+    }                                                               \
+    extern "C" __global__ void __launch_bounds__(kStreamThreads, 1) \
+        nowcell_norm_rows_backward_##suffix(RowsBackward a) {       \
+        backward<T, N, kLanes, kPacks>(a);                          \
     }
 NOWCELL_FOR_EACH_ROW_KERNEL(NOWCELL_NORM_ROWS)
 #undef NOWCELL_NORM_ROWS
@@ -288,11 +291,12 @@ cudaError_t norm_rows_forward(const NormForward& a, bool packs, cudaStream_t str
 cudaError_t norm_rows_backward(const NormBackward& a, bool packs, cudaStream_t stream) {
     const NormSpans rows = norm_spans(a.shape, NormOver::pixel);
     const bool sums = a.d_scale != nullptr;
-    const unsigned blocks = sums ? norm_row_blocks(rows.count) : 0;
+    const unsigned blocks = sums ? static_cast<unsigned>(sum_blocks(rows.count)) : 0;
     auto* const partials = sums ? static_cast<float*>(a.workspace) : nullptr;
     const cudaError_t error = run(kBackward, RowsBackward{a, rows, partials}, packs, blocks, stream);
     if (error != cudaSuccess || !sums) return error;
-    return norm_add_sums({partials, blocks, rows.length, a.d_scale, a.d_shift}, stream);
+    return gather_sums(
+        {partials, static_cast<int>(blocks), 2 * std::int64_t{rows.length}, a.d_scale, a.d_shift, rows.length}, stream);
 }
 
 }  // namespace nowcell::cuda

@@ -1,5 +1,6 @@
 // Layer normalisation of what no registers hold, frames above all: one kernel reduces parts of each span, the next one
 // adds the parts up and goes through the numbers once more.
+#include "cells/cuda/gather.h"
 #include "cells/cuda/launch.h"
 #include "cells/cuda/moments.cuh"
 #include "cells/cuda/policies.cuh"
@@ -97,7 +98,7 @@ struct Centre {
 
 template <class T, int N>
 __device__ __forceinline__ void backward(const SpansBackward& all) {
-    constexpr uint32_t kCentres = 32;
+    constexpr uint32_t kCentres = kStreamThreads / 32;  // each warp finds one
     __shared__ Centre centres[kCentres];
     const NormBackward& a = all.call;
     const NormSpans& spans = all.spans;
@@ -109,12 +110,12 @@ __device__ __forceinline__ void backward(const SpansBackward& all) {
     for (uint32_t first = begin; first < end; first += kCentres) {
         const uint32_t count = min(kCentres, end - first);
         __syncthreads();  // the centres before have been read
-        for (uint32_t i = threadIdx.x / 32; i < count; i += kStreamThreads / 32) {
-            const auto total = span_total<CoMoments>(all.partials, spans, first + i);
+        if (const uint32_t warp = threadIdx.x / 32; warp < count) {
+            const auto total = span_total<CoMoments>(all.partials, spans, first + warp);
             const float deviation = deviation_of(total.x.m2, total.x.count);
             if (threadIdx.x % 32 == 0)
-                centres[i] = {total.x.mean, deviation, total.mean_g,
-                              __fdividef(total.joint * deviation, total.x.count)};
+                centres[warp] = {total.x.mean, deviation, total.mean_g,
+                                 __fdividef(total.joint * deviation, total.x.count)};
         }
         __syncthreads();
         for (uint32_t i = 0; i < count && mine; ++i) {
@@ -164,9 +165,9 @@ __device__ __forceinline__ void backward(const SpansBackward& all) {
     X(bf16, __nv_bfloat16, 8)           \
     X(bf16_single, __nv_bfloat16, 1)
 
-#define NOWCELL_NORM(name, Argument, body, suffix, T, N)                                                      \
-    extern "C" __global__ void __launch_bounds__(kStreamThreads) nowcell_norm_##name##_##suffix(Argument a) { \
-        body<T, N>(a);                                                                                        \
+#define NOWCELL_NORM(name, Argument, body, suffix, T, N)                                                         \
+    extern "C" __global__ void __launch_bounds__(kStreamThreads, 1) nowcell_norm_##name##_##suffix(Argument a) { \
+        body<T, N>(a);                                                                                           \
     }
 #define NOWCELL_NORMS(suffix, T, N)                                  \
     NOWCELL_NORM(moments, NormMoments, moments, suffix, T, N)        \
@@ -234,7 +235,9 @@ cudaError_t norm_spans_backward(const NormBackward& a, bool packs, cudaStream_t 
     error = launch(kernel_of(kBackward, a.storage, packs, Policy::any),
                    plan_norm_groups(packs_of(spans, a.storage, packs), groups), call, stream);
     if (error != cudaSuccess || call.sums == nullptr) return error;
-    return norm_add_sums({call.sums, groups, spans.length, a.d_scale, a.d_shift}, stream);
+    return gather_sums(
+        {call.sums, static_cast<int>(groups), 2 * std::int64_t{spans.length}, a.d_scale, a.d_shift, spans.length},
+        stream);
 }
 
 }  // namespace nowcell::cuda

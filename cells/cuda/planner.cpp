@@ -9,10 +9,8 @@ namespace {
 constexpr std::size_t kPackBytes = 16;
 constexpr std::int64_t kBlocksPerMultiprocessor = 32;  // a few waves: the tail of the last one is short
 
-constexpr std::int64_t kNormChunk = 4096;       // a few packs for each thread of a block
-constexpr std::int64_t kNormPartsMost = 128;    // each warp of the next kernel adds them up
-constexpr std::int64_t kNormRowBlocks = 256;    // two for each multiprocessor of the GPUs of today
-constexpr std::int64_t kNormRowsPerBlock = 32;  // less, and the sums of the blocks weigh as much as the rows
+constexpr std::int64_t kNormChunk = 4096;     // a few packs for each thread of a block
+constexpr std::int64_t kNormPartsMost = 128;  // each warp of the next kernel adds them up
 constexpr std::int64_t kNormGroupLength = std::int64_t{1} << 18;
 constexpr std::int64_t kNormGroupSpans = 8;
 
@@ -54,10 +52,6 @@ NormRowPlan plan_norm_row(Storage storage, bool packs, std::int64_t channels) {
     }
     if (packs && channels <= kStreamThreads * std::int64_t{16}) return {kStreamThreads, static_cast<int>(16 / width)};
     return {};
-}
-
-unsigned norm_row_blocks(std::int64_t rows) {
-    return static_cast<unsigned>(std::clamp<std::int64_t>(ceil_div(rows, kNormRowsPerBlock), 1, kNormRowBlocks));
 }
 
 NormParts norm_parts(std::int64_t length) {
@@ -126,10 +120,10 @@ Launch plan_sums(std::int64_t rows, int columns, int width) {
     return launch;
 }
 
-Launch plan_columns(int columns) {
+Launch plan_columns(std::int64_t columns) {
     Launch launch;
     launch.block = kStreamThreads;
-    launch.grid_x = static_cast<unsigned>((columns + kStreamThreads - 1) / kStreamThreads);
+    launch.grid_x = static_cast<unsigned>(ceil_div(columns, 32));
     return launch;
 }
 

@@ -7,6 +7,7 @@
 
 import numbers
 import os
+import warnings
 from pathlib import Path
 
 import torch
@@ -26,6 +27,13 @@ def _load_operators():
     except OSError as error:
         raise ImportError(f"nowcell_cells: {library} does not load into PyTorch {torch.__version__}: {error}. Build it "
                           "against this PyTorch: -DTorch_DIR=<folder of torch>/share/cmake/Torch") from error
+    # The kernels for GPUs, where they were built and this PyTorch can use one; else PyTorch's operators compute there.
+    kernels = library.resolve().with_name("libnowcell_cells_cuda.so")
+    if torch.version.cuda and kernels.is_file():
+        try:
+            torch.ops.load_library(kernels)
+        except OSError as error:
+            warnings.warn(f"nowcell_cells: PyTorch's operators compute on GPUs, as {kernels} does not load: {error}")
 
 
 _load_operators()

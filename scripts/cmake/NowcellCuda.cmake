@@ -26,10 +26,9 @@ if(NOWCELL_WERROR)
         -Xptxas=-warn-spills,-warn-lmem-usage,-Werror)
 endif()
 
-file(GLOB nowcell_kernel_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cells/cuda/*.cu)
-# What the kernels need on the host; the glue, which needs a torch, has a folder of its own.
-file(GLOB nowcell_host_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cells/cuda/*.cpp)
-list(APPEND nowcell_kernel_sources ${nowcell_host_sources})
+# Without cells/cuda/glue, which needs a torch.
+file(GLOB nowcell_kernel_sources CONFIGURE_DEPENDS
+    ${PROJECT_SOURCE_DIR}/cells/cuda/*.cu ${PROJECT_SOURCE_DIR}/cells/cuda/*.cpp)
 
 # A target of files with kernels: their flags, and the runtime as a shared library, which torch has loaded already.
 function(nowcell_cuda_target target)

@@ -28,7 +28,7 @@ __device__ void store(__half* p, float x) { *p = __float2half_rn(x); }
 __device__ void store(__nv_bfloat16* p, float x) { *p = __float2bfloat16_rn(x); }
 
 template <class T>
-__global__ void convolve(Job a) {
+__device__ void convolve(const Job& a) {
     const int item = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
     if (item >= a.shape.height * a.shape.width * a.out_channels) return;
     const int o = item % a.out_channels, x = item / a.out_channels % a.shape.width;
@@ -52,14 +52,18 @@ __global__ void convolve(Job a) {
     store(out, sum);
 }
 
+constexpr int kThreads = 64;
+__global__ void __launch_bounds__(kThreads) convolve_f32(Job a) { convolve<float>(a); }
+__global__ void __launch_bounds__(kThreads) convolve_f16(Job a) { convolve<__half>(a); }
+__global__ void __launch_bounds__(kThreads) convolve_bf16(Job a) { convolve<__nv_bfloat16>(a); }
+
 cudaError_t run(const Job& job, Storage storage, int count, cudaStream_t stream) {
-    constexpr int kThreads = 64;
     const int items = static_cast<int>(job.shape.pixels()) * job.out_channels;
     const dim3 grid((items + kThreads - 1) / kThreads, job.shape.batch, count);
     switch (storage) {
-        case Storage::float32: convolve<float><<<grid, kThreads, 0, stream>>>(job); break;
-        case Storage::float16: convolve<__half><<<grid, kThreads, 0, stream>>>(job); break;
-        case Storage::bfloat16: convolve<__nv_bfloat16><<<grid, kThreads, 0, stream>>>(job); break;
+        case Storage::float32: convolve_f32<<<grid, kThreads, 0, stream>>>(job); break;
+        case Storage::float16: convolve_f16<<<grid, kThreads, 0, stream>>>(job); break;
+        case Storage::bfloat16: convolve_bf16<<<grid, kThreads, 0, stream>>>(job); break;
     }
     return cudaGetLastError();
 }

@@ -7,7 +7,6 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <memory>
 
 namespace nowcell::cuda {
 namespace {
@@ -39,7 +38,7 @@ struct Case {
 constexpr NormOver kPixel = NormOver::pixel, kFrame = NormOver::frame;
 const Case kCases[] = {
     {{1, 1, 1, 1}, kPixel},
-    {{2, 9, 7, 8}, kPixel, true},
+    {{2, 9, 8, 8}, kPixel, true},
     {{3, 3, 3, 7}, kPixel, true, true, 0, 5},
     {{2, 3, 3, 60}, kPixel, false, true, 0, 0, 100.0F},
     {{1, 2, 5, 124}, kPixel, true},
@@ -116,14 +115,6 @@ struct Truth {
     }
 };
 
-// Optional numbers on the device.
-std::unique_ptr<DeviceBuffer> maybe(Storage storage, const Floats& values, std::size_t offset) {
-    return values.empty() ? nullptr : std::make_unique<DeviceBuffer>(storage, values, offset);
-}
-Frames<const void> const_frames(const std::unique_ptr<DeviceBuffer>& buffer, std::int64_t stride) {
-    return buffer ? Frames<const void>(buffer->data(), stride) : Frames<const void>();
-}
-
 void expect_same_bits(const std::string& what, const Floats& a, const Floats& b) {
     test::expect(a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0,
                  what + ": two runs differ");
@@ -140,7 +131,7 @@ void try_case(const Case& c, Storage storage, bool in_place) {
     const std::string text = c.text(storage) + (in_place ? " in place" : "");
     const std::size_t all = (c.frame() + c.gap) * c.shape.batch;
     DeviceBuffer x(storage, spread(truth.x, c), c.offset), y(storage, all, c.offset);
-    const auto addend = maybe(storage, spread(truth.addend, c), c.offset);
+    const test::Optional addend(storage, spread(truth.addend, c), c.offset);
     DeviceBuffer scale(Storage::float32, truth.scale, c.offset), shift(Storage::float32, truth.shift, c.offset);
     DeviceBuffer workspace(Storage::float32, norm_workspace_bytes(c.shape, c.over) / sizeof(float));
 
@@ -148,7 +139,7 @@ void try_case(const Case& c, Storage storage, bool in_place) {
     DeviceBuffer d_y(storage, spread(truth.d_y, c), c.offset), d_x(storage, all, c.offset);
     NormBackward back;
     back.shape = c.shape, back.storage = storage, back.over = c.over;
-    back.x = {x.data(), c.stride()}, back.addend = const_frames(addend, c.stride());
+    back.x = {x.data(), c.stride()}, back.addend = {addend.data(), c.stride()};
     back.scale = scale.floats();
     back.d_y = {d_y.data(), c.stride()};
     back.d_x = {in_place ? d_y.data() : d_x.data(), c.stride()};
@@ -248,23 +239,23 @@ void try_gates(const GatesCase& g, Storage storage, bool in_place) {
     const std::string text = "gates " + c.text(storage) + (g.part == NormedPart::sum ? " sum" : " hidden");
     DeviceBuffer input(storage, spread(sums.x, c), c.offset);
     DeviceBuffer kept(storage, (c.frame() + c.gap) * c.shape.batch, c.offset);
-    const auto hidden = maybe(storage, spread(sums.addend, c), c.offset);
+    const test::Optional hidden(storage, spread(sums.addend, c), c.offset);
     DeviceBuffer scale(Storage::float32, sums.scale, c.offset), shift(Storage::float32, sums.shift, c.offset);
-    const auto bias_there = maybe(Storage::float32, bias, 0), peephole_there = maybe(Storage::float32, peephole, 0),
-               c_old_there = maybe(Storage::float32, c_old, c.offset);
+    const test::Optional bias_there(Storage::float32, bias), peephole_there(Storage::float32, peephole),
+        c_old_there(Storage::float32, c_old, c.offset);
     DeviceBuffer c_there(Storage::float32, units, c.offset), h_there(storage, units, c.offset);
     DeviceBuffer workspace(Storage::float32, norm_workspace_bytes(c.shape, kFrame) / sizeof(float));
-    const auto floats = [](const auto& buffer) { return buffer ? buffer->floats() : nullptr; };
     NormGatesForward call;
     call.part = g.part;
     call.scale = scale.floats(), call.shift = shift.floats(), call.workspace = workspace.data();
     GatesForward& a = call.gates;
     a.shape = c.shape, a.storage = storage;
-    a.rules = {g.activation, Activation::sigmoid, floats(peephole_there), false};
-    a.input = {input.data(), c.stride()}, a.hidden = const_frames(hidden, c.stride());
-    a.bias = floats(bias_there);
-    if (c_old_there) a.c_old = {c_old_there->floats(), static_cast<std::int64_t>(state_frame)};
-    a.c = test::float_frames(c_there, state_frame), a.h = test::frames(h_there, state_frame);
+    a.rules = {g.activation, Activation::sigmoid, peephole_there.floats(), false};
+    a.input = {input.data(), c.stride()}, a.hidden = {hidden.data(), c.stride()};
+    a.bias = bias_there.floats();
+    a.c_old = {c_old_there.floats(), static_cast<std::int64_t>(state_frame)};
+    a.c = {c_there.floats(), static_cast<std::int64_t>(state_frame)};
+    a.h = {h_there.data(), static_cast<std::int64_t>(state_frame)};
     a.gates = {in_place ? input.data() : kept.data(), c.stride()};
     test::check(norm_gates_forward(call, nullptr), "norm_gates_forward");
     test::expect_close(text + " c", c_there.read(), c_new, 1e-5);
@@ -279,6 +270,18 @@ GPU_TEST(norm_gates) {
             try_gates(g, storage, false);
             try_gates(g, storage, true);
         }
+    }
+}
+
+GPU_PROFILE(norm) {
+    for (const Storage storage : test::kStorages) {
+        for (const int filters : {32, 64, 128, 256, 512}) try_case({{2, 8, 8, filters}, kPixel, true}, storage, false);
+        try_case({{2, 8, 8, 32}, kFrame, true}, storage, false);
+        try_case({{2, 8, 8, 32}, kPixel, true, true, 1}, storage, false);
+        try_case({{2, 8, 8, 32}, kFrame, true, true, 1}, storage, false);
+        try_gates({{{2, 8, 8, 32}, kFrame, true}}, storage, false);
+        try_gates({{{2, 8, 8, 32}, kFrame, true}, NormedPart::sum, Activation::relu}, storage, false);
+        try_gates({{{2, 8, 8, 32}, kFrame, true, true, 1}}, storage, false);
     }
 }
 
