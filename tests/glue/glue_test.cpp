@@ -8,7 +8,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/detail/CUDAHooksInterface.h>
-#include <catch2/catch_test_macros.hpp>
+
 
 namespace {
 
