@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include "tests/support/catch.h"
 
 namespace {
 
