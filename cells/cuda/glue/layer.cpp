@@ -160,7 +160,7 @@ torch::Tensor Layer::bytes(std::size_t count) const {
 void Layer::check(cudaError_t error) const {
     TORCH_CHECK(cudnn_ == nullptr || cudnn_->failure().empty(), "ConvLstm: cuDNN failed at a layer of ", layer_text(a_),
                 ": ", cudnn_->failure(), "; the algorithm cudnn-separate does without it");
-    C10_CUDA_CHECK(error);
+    if (error != cudaSuccess) C10_CUDA_CHECK(error);
 }
 
 void Layer::note(bool backward) const {
