@@ -102,12 +102,12 @@ __device__ __forceinline__ void forward(const RowsForward& all) {
         for (int k = 0; k < kPacks; ++k) {
             const uint32_t column = column_of<N, kLanes>(k);
             const bool mine = column < rows.length;
-            float scale[N], shift[N];
+            float scale[N], shift[N], normed[N];
             load_row_floats(a.scale + column, mine, scale);
             load_row_floats(a.shift + column, mine, shift);
 #pragma unroll
-            for (int i = 0; i < N; ++i) r.x[k][i] = fmaf(r.x[k][i] * deviation, scale[i], shift[i]);
-            if (mine) Access<T, N>::store(y + column, r.x[k]);
+            for (int i = 0; i < N; ++i) normed[i] = fmaf(r.x[k][i] * deviation, scale[i], shift[i]);
+            if (mine) Access<T, N>::store(y + column, normed);
         }
     }
 }
@@ -192,16 +192,16 @@ __device__ __forceinline__ void backward(const RowsBackward& all) {
         for (int k = 0; k < kPacks; ++k) {
             const uint32_t column = column_of<N, kLanes>(k);
             const bool mine = column < rows.length;
-            float scale[N];
+            float scale[N], out[N];
             load_row_floats(a.scale + column, mine, scale);
 #pragma unroll
             for (int i = 0; i < N; ++i) {
                 const float x = r.x[k][i] * deviation;
                 sums[0][k][i] = fmaf(d[k][i], x, sums[0][k][i]);
                 sums[1][k][i] += d[k][i];
-                d[k][i] = deviation * (d[k][i] * scale[i] - mean_g - x * mean_gx);
+                out[i] = deviation * (d[k][i] * scale[i] - mean_g - x * mean_gx);
             }
-            if (mine) Access<T, N>::store(d_x + column, d[k]);
+            if (mine) Access<T, N>::store(d_x + column, out);
         }
     }
     if (all.partials != nullptr) {
