@@ -123,7 +123,6 @@ class Product {
             fetch(chunk + Tile::kStages - 1, chunks, next);
             multiply_stage(chunk % Tile::kStages);
         }
-        wait_copies<0>();
     }
 
     /// The pixel, counted over all frames, of sums[tile][.][2 * half + .].
