@@ -170,5 +170,18 @@ GPU_TEST(gates) {
     }
 }
 
+// 32 pixels of 32 channels; of each storage one launch of each kernel, both directions.
+GPU_PROFILE(gates) {
+    constexpr StepShape kShape = {2, 4, 8, 32};
+    for (const Storage storage : test::kStorages) {
+        try_case({kShape, Activation::tanh, Activation::sigmoid, false, false, true, true}, storage, false);
+        try_case({kShape, Activation::tanh, Activation::sigmoid, true, true, true, true}, storage, false);
+        try_case({kShape, Activation::relu, Activation::sigmoid, false, false, true, true}, storage, false);
+        try_case({kShape, Activation::tanh, Activation::hard_sigmoid, false, false, true, true}, storage, false);
+        try_case({kShape, Activation::tanh, Activation::sigmoid, false, false, true, true, true, true, 1}, storage,
+                 false);  // number by number
+    }
+}
+
 }  // namespace
 }  // namespace nowcell::cuda
