@@ -1,11 +1,11 @@
 // `nowcell bench memory`: what one training step of a layer costs in memory, beside the plain formulation.
 #include "cells/conv_gru.h"
 #include "cells/conv_lstm.h"
+#include "cells/trial/timing.h"
 #include "src/allocation_meter.h"
 #include "src/device.h"
 #include "src/json.h"
 #include "src/report.h"
-#include "src/timing.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>

@@ -1,10 +1,10 @@
 // `nowcell bench scaling`: how time and memory of a ConvLSTM grow with frames, steps and threads.
 #include "cells/conv_lstm.h"
+#include "cells/trial/timing.h"
 #include "src/allocation_meter.h"
 #include "src/device.h"
 #include "src/json.h"
 #include "src/report.h"
-#include "src/timing.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>

@@ -1,61 +1,45 @@
 #include "src/device.h"
 
+#include "cells/cuda_library.h"
+#include "cells/trial/setting.h"
 #include "src/error.h"
+#include "src/log.h"
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
-#include <dlfcn.h>
 #include <fmt/format.h>
 #include <sched.h>
 #include <torch/version.h>
 
-#include <filesystem>
+#include <mutex>
 
 namespace nowcell {
 namespace {
 
-// Empty when CUDA can be used, else the reason why not. The library is loaded before LibTorch is asked for the first
-// time: it remembers the answer.
-std::string load_cuda() {
-    const std::filesystem::path library = std::filesystem::path(libtorch_folder()) / "libtorch_cuda.so";
-    if (!std::filesystem::exists(library)) return "this LibTorch has no CUDA library (libtorch_cuda.so)";
-    if (::dlopen("libcuda.so.1", RTLD_NOW) == nullptr) return "no NVIDIA driver found (libcuda.so.1)";
-    if (::dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
-        return fmt::format("LibTorch's CUDA library does not load: {}", ::dlerror());
-    }
-    return at::hasCUDA() ? "" : "the NVIDIA driver reports no GPU";
+void tell_missing_kernels() {
+    static std::once_flag told;
+    std::call_once(told, [] {
+        const std::string reason = missing_cuda_kernels();
+        if (!reason.empty()) log_info("LibTorch's operators compute on the GPU: " + reason);
+    });
 }
 
 }  // namespace
 
-std::string libtorch_folder() {
-    Dl_info info{};
-    const auto* inside = reinterpret_cast<const void*>(&at::get_num_threads);
-    if (::dladdr(inside, &info) == 0 || info.dli_fname == nullptr) return "";
-    std::error_code error;
-    const auto real = std::filesystem::canonical(info.dli_fname, error);
-    return error ? "" : real.parent_path().string();
-}
-
 torch::Device choose_device(const std::string& name) {
-    if (name == "cpu") return torch::kCPU;
-    const bool automatic = name == "auto";
-    const bool numbered = name.size() > 5;  // "cuda:N": main has checked the word
-    const std::string reason = load_cuda();
-    if (reason.empty()) {
-        const int count = static_cast<int>(at::detail::getCUDAHooks().deviceCount());
-        const int index = numbered ? std::stoi(name.substr(5)) : 0;
-        if (index < count) return {torch::kCUDA, static_cast<c10::DeviceIndex>(index)};
-        if (!automatic) {
-            throw Error(ExitCode::device, fmt::format("no GPU number {}: this machine has {}", index, count), "",
-                        "nowcell doctor lists the devices");
-        }
+    try {
+        const torch::Device device = device_from(name);
+        if (!device.is_cpu()) tell_missing_kernels();
+        return device;
+    } catch (const NoDevice& error) {
+        const std::string what = error.what();
+        const char* hint = what.starts_with("no GPU number")                    ? "nowcell doctor lists the devices"
+                           : what.find("libtorch_cuda.so") != std::string::npos ? "scripts/setup.sh --cuda adds it, or "
+                                                                                  "use --device cpu"
+                                                                                : "--device cpu; nowcell doctor says "
+                                                                                  "more";
+        throw Error(ExitCode::device, what, "", hint);
     }
-    if (automatic) return torch::kCPU;
-    throw Error(ExitCode::device, "CUDA requested, but " + reason, "",
-                reason.find("libtorch_cuda.so") != std::string::npos
-                    ? "scripts/setup.sh --cuda adds it, or use --device cpu"
-                    : "--device cpu; nowcell doctor says more");
 }
 
 int usable_cores() {

@@ -26,7 +26,4 @@ void make_deterministic(std::uint64_t seed);
 /// One line for the log: "cpu, 2 threads, LibTorch 2.15.0".
 std::string describe(const torch::Device& device);
 
-/// Folder of the LibTorch that this process has loaded.
-std::string libtorch_folder();
-
 }  // namespace nowcell

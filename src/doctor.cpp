@@ -1,6 +1,7 @@
 // The handler of doctor: what this installation is made of, and whether it computes right.
 #include "cells/conv_lstm.h"
 #include "cells/cpu/isa.h"
+#include "cells/cuda_library.h"
 #include "src/device.h"
 #include "src/error.h"
 #include "src/json.h"

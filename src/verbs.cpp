@@ -11,6 +11,12 @@ std::vector<Verb> src_verbs() {
          .handler = "nowcell_doctor",
          .flags = {report_flag(), json_flag(), force_flag(), device_flag(), threads_flag()},
          .examples = {"nowcell doctor", "nowcell doctor --json -"}},
+        {.name = "check",
+         .summary = "Compare every engine of the ConvLSTM on this machine with its definition in float64, forward and "
+                    "backward; ends with code 10 when one is off.",
+         .handler = "nowcell_check",
+         .flags = {report_flag(), json_flag(), force_flag(), device_flag(), threads_flag()},
+         .examples = {"nowcell check --device cpu", "nowcell check --device cuda:0 --json -"}},
         {.name = "bench memory",
          .summary = "Measure what a training step of a layer keeps in memory, and its speed, beside plain autograd.",
          .handler = "nowcell_bench_memory",
@@ -23,8 +29,8 @@ std::vector<Verb> src_verbs() {
          .examples = {"nowcell bench scaling", "nowcell bench scaling --json -"}},
         {.name = "bench cells",
          .summary =
-             "Time the ConvLSTM layer on the CPU beside the plain LibTorch cell, in turn in one process; with its "
-             "errors against float64 on one item of the batch.",
+             "Time the ConvLSTM layer beside the plain LibTorch cell, in turn in one process; with its errors against "
+             "float64 on one item of the batch.",
          .handler = "nowcell_bench_cells",
          .flags = {report_flag(),
                    json_flag(),
@@ -42,10 +48,13 @@ std::vector<Verb> src_verbs() {
                             "with --guard 3",
                     .min = 1,
                     .max = 1000},
+                   {.name = "--device",
+                    .value = "DEVICE",
+                    .help = "auto | cpu | cuda[:N]; on a GPU in float32 (TF32), float16 and bfloat16",
+                    .fallback = "cpu"},
                    {.name = "--algorithm",
                     .value = "NAME",
-                    .help = "how the layer computes",
-                    .fallback = "auto",
+                    .help = "how the layer computes; default: auto, on a GPU each engine",
                     .choices = algorithm_flag().choices},
                    {.name = "--guard",
                     .type = FlagType::none,
@@ -80,11 +89,15 @@ std::vector<Key> model_keys() {
          .type = KeyType::text,
          .fallback = "\"auto\"",
          .help =
-             "how a CPU computes a conv_lstm in float32: auto takes the fastest by a short timing; direct is as exact "
+             "how a conv_lstm is computed. On a CPU, in float32: auto takes the fastest by a short timing; direct is "
              "as "
-             "LibTorch and gives the same bits each time; winograd-fast and winograd-safe (kernels of 3 and 5; fast "
-             "also 7) need a fourth of the multiplications, errors of 1e-5; reference is LibTorch's own operators, "
-             "which also compute every option that the others do not",
+             "exact as LibTorch and gives the same bits each time; winograd-fast and winograd-safe (kernels of 3 and "
+             "5; "
+             "fast also 7) need a fourth of the multiplications, errors of 1e-5. On a GPU: auto is cudnn, whose "
+             "recurrent convolution adds to the input's; cudnn-separate keeps the two apart; implicit-gemm computes "
+             "convolution and gates in one kernel, in bfloat16, float16 or tf32. reference is LibTorch's own "
+             "operators, "
+             "which also compute every option that the others do not. A name of the other device acts as auto",
          .choices = algorithm_flag().choices},
         {.name = "model.strategy",
          .type = KeyType::text,

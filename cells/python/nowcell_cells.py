@@ -7,6 +7,7 @@
 
 import numbers
 import os
+import warnings
 from pathlib import Path
 
 import torch
@@ -26,6 +27,13 @@ def _load_operators():
     except OSError as error:
         raise ImportError(f"nowcell_cells: {library} does not load into PyTorch {torch.__version__}: {error}. Build it "
                           "against this PyTorch: -DTorch_DIR=<folder of torch>/share/cmake/Torch") from error
+    # The kernels for GPUs, where they were built and this PyTorch can use one; else PyTorch's operators compute there.
+    kernels = library.resolve().with_name("libnowcell_cells_cuda.so")
+    if torch.version.cuda and kernels.is_file():
+        try:
+            torch.ops.load_library(kernels)
+        except OSError as error:
+            warnings.warn(f"nowcell_cells: PyTorch's operators compute on GPUs, as {kernels} does not load: {error}")
 
 
 _load_operators()
@@ -112,7 +120,8 @@ class ConvLSTM(nn.Module):
         self.zoneout, self.zoneout_cell = _rate("zoneout", zoneout), _rate("zoneout_cell", zoneout_cell)
         self.memory = _choice("memory", memory, ("store", "recompute", "checkpoint"))
         self.algorithm = _choice("algorithm", algorithm,
-                                 ("auto", "direct", "winograd-safe", "winograd-fast", "reference"))
+                                 ("auto", "direct", "winograd-safe", "winograd-fast", "reference", "cudnn",
+                                  "cudnn-separate", "implicit-gemm"))
         self.unit_forget_bias, self.stateful = unit_forget_bias, stateful
         self.return_sequences, self.return_state = return_sequences, return_state
         self.go_backwards, self.zero_output_for_mask = go_backwards, zero_output_for_mask

@@ -1,7 +1,7 @@
 # Finds LibTorch without its own TorchConfig.cmake, which stops when a CUDA build meets a machine without a CUDA toolkit.
 #
-# Search order: Torch_DIR, CMAKE_PREFIX_PATH (official zip, conda, a Python installation), then what scripts/setup.sh
-# unpacked into $NOWCELL_DEPS. Whatever the user names wins, and is an error if it does not fit.
+# Search order: Torch_DIR, CMAKE_PREFIX_PATH (official zip, conda, a Python installation), with NOWCELL_ONLY the PyTorch
+# of python3, then what scripts/setup.sh unpacked into $NOWCELL_DEPS. Whatever the user names wins, and is an error if it does not fit.
 #
 # Target:    LibTorch::cpu            torch_cpu + c10, headers as SYSTEM
 #            LibTorch::openmp         the OpenMP runtime that LibTorch uses: a second one would double the threads
@@ -44,6 +44,17 @@ foreach(_dir IN LISTS CMAKE_PREFIX_PATH _libtorch_prefixes)
         _libtorch_try("CMAKE_PREFIX_PATH" "${_dir}" "${_dir}/torch" ${_python_torch} "${_dir}/../..")
     endif()
 endforeach()
+
+if(NOWCELL_ONLY AND NOT LibTorch_ROOT AND NOT _libtorch_reason)
+    find_program(NOWCELL_PYTHON python3)
+    if(NOWCELL_PYTHON)
+        # Found, not imported: a PyTorch whose CUDA libraries do not load is one to build against all the same.
+        execute_process(COMMAND ${NOWCELL_PYTHON} -c
+            "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')"
+            OUTPUT_VARIABLE _python_torch OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+        _libtorch_try("PyTorch of ${NOWCELL_PYTHON}" "${_python_torch}")
+    endif()
+endif()
 
 if(NOT LibTorch_ROOT AND NOT _libtorch_reason)
     if(DEFINED ENV{NOWCELL_DEPS} AND NOT "$ENV{NOWCELL_DEPS}" STREQUAL "")

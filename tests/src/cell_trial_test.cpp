@@ -1,6 +1,6 @@
 // The cells that `nowcell bench cells` times, and the speed it expects.
-#include "src/cell_trial.h"
-#include "src/cell_bars.h"
+#include "cells/trial/trial_cell.h"
+#include "cells/trial/cell_bars.h"
 #include "src/verb.h"
 
 #include <ATen/ATen.h>

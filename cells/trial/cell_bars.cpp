@@ -1,4 +1,4 @@
-#include "src/cell_bars.h"
+#include "cells/trial/cell_bars.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
-// A ConvLSTM as users of LibTorch write it, and the layer of cells/: the two sides of `nowcell bench cells`.
+// A ConvLSTM as users of LibTorch write it, and the layer of cells/: the two sides of `bench cells`.
 #pragma once
 
-#include "cells/cpu/algorithm.h"
+#include "cells/trial/setting.h"
 
 #include <ATen/Parallel.h>
 #include <torch/optim/adam.h>
@@ -21,6 +21,8 @@ class ThreadsKept {
     ~ThreadsKept() { at::set_num_threads(before_); }
     ThreadsKept(const ThreadsKept&) = delete;
     ThreadsKept& operator=(const ThreadsKept&) = delete;
+
+    int before() const { return before_; }
 
  private:
     int before_ = at::get_num_threads();
@@ -42,10 +44,12 @@ struct CellCase {
     std::string text() const;  ///< "4,15,40->40,40x40,3": B,T,C->F,HxW,K
     /// Floating-point operations of a direct convolution that skips the zeros before the first step.
     double flop(Direction direction) const;
-    torch::Tensor frames() const;  ///< x (B,T,C,H,W), the same numbers each time
+    /// x (B,T,C,H,W), the same numbers each time.
+    torch::Tensor frames(const Setting& setting = {}) const;
 };
 
 const std::vector<CellCase>& cell_cases();
+std::vector<std::string> cell_case_names();
 
 /// A cell with weights of its own, the same numbers in each one of a case.
 class TrialCell {
@@ -68,9 +72,9 @@ class TrialCell {
 };
 
 /// cat, conv2d, chunk, gates: step by step under autograd.
-TrialCell plain_cell(const CellCase& shape);
+TrialCell plain_cell(const CellCase& shape, const Setting& setting = {});
 /// The layer ConvLstm.
-TrialCell engine_cell(const CellCase& shape, Algorithm algorithm);
+TrialCell engine_cell(const CellCase& shape, Algorithm algorithm, const Setting& setting = {});
 
 /// How far from float64 a cell is.
 struct CellErrors {
@@ -79,17 +83,19 @@ struct CellErrors {
         {};  ///< largest relative error (norms) of x, input, hidden, bias; not of inference
 };
 
-/// The definition of the cell in float64 for the first item of the batch.
+/// The definition of the cell in float64 on the CPU for the first item of the batch; weights and frames are rounded to
+/// the setting's type.
 class CellTruth {
  public:
-    explicit CellTruth(const CellCase& shape);
+    explicit CellTruth(const CellCase& shape, const Setting& setting = {});
 
     /// Of engine_cell() for the whole batch, as it is timed; only the first item has a loss, half the mean of the
-    /// squared hidden states. Leaves `engine` naming what computed it.
+    /// squared hidden states. Leaves `engine` naming what computed it, and where that is not what was asked for why.
     CellErrors errors(Algorithm algorithm, Direction direction, std::string& engine) const;
 
  private:
     CellCase shape_;
+    Setting setting_;
     torch::Tensor h_;
     std::vector<torch::Tensor> gradients_;  ///< of the weights and of x
 };

@@ -2,7 +2,7 @@
 // to.
 #pragma once
 
-#include "src/cell_trial.h"
+#include "cells/trial/trial_cell.h"
 
 #include <string>
 

@@ -1,11 +1,11 @@
-#include "src/cell_trial.h"
+#include "cells/trial/trial_cell.h"
 
 #include "cells/conv_lstm.h"
 #include "cells/cpu/engine_use.h"
+#include "cells/trial/text.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
-#include <fmt/format.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
@@ -14,7 +14,8 @@
 namespace nowcell {
 namespace {
 
-std::shared_ptr<ConvLstm> layer_of(const CellCase& shape, Algorithm algorithm = Algorithm::automatic) {
+std::shared_ptr<ConvLstm> layer_of(const CellCase& shape, const Setting& setting,
+                                   Algorithm algorithm = Algorithm::automatic) {
     ConvLstmOptions options;
     options.input_channels = shape.channels;
     options.filters = shape.filters;
@@ -23,7 +24,9 @@ std::shared_ptr<ConvLstm> layer_of(const CellCase& shape, Algorithm algorithm = 
     const ThreadsKept kept;
     at::set_num_threads(1);  // LAPACK rounds orthogonal kernels differently with more
     at::manual_seed(1);      // the same weights in every cell
-    return std::make_shared<ConvLstm>(options);
+    const auto layer = std::make_shared<ConvLstm>(options);
+    layer->to(setting.device, setting.type);
+    return layer;
 }
 
 torch::Tensor plain_forward(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias) {
@@ -42,7 +45,7 @@ torch::Tensor plain_forward(const torch::Tensor& x, const torch::Tensor& weight,
 }
 
 double relative_error(const torch::Tensor& got, const torch::Tensor& expected) {
-    return ((got.to(at::kDouble) - expected).norm() / expected.norm()).item<double>();
+    return ((got.to(at::kCPU, at::kDouble) - expected).norm() / expected.norm()).item<double>();
 }
 
 // Gradient of half the mean square of the first item's hidden states.
@@ -52,12 +55,19 @@ torch::Tensor first_item_loss(const torch::Tensor& h) {
     return gradient;
 }
 
+// Squares of small gradients are zero in 16 bits; the usual eps would be as well.
+torch::optim::AdamOptions adam_options(const torch::Tensor& weight) {
+    return torch::optim::AdamOptions(1e-4).eps(weight.element_size() < 4 ? 1e-3 : 1e-8);
+}
+
 }  // namespace
 
 const char* name_of(Direction direction) { return direction == Direction::inference ? "inference" : "training"; }
 
 std::string CellCase::text() const {
-    return fmt::format("{},{},{}->{},{}x{},{}", batch, steps, channels, filters, side, side, kernel);
+    return std::to_string(batch) + "," + std::to_string(steps) + "," + std::to_string(channels) + "->" +
+           std::to_string(filters) + "," + std::to_string(side) + "x" + std::to_string(side) + "," +
+           std::to_string(kernel);
 }
 
 double CellCase::flop(Direction direction) const {
@@ -66,9 +76,9 @@ double CellCase::flop(Direction direction) const {
     return (direction == Direction::training ? 3.0 : 1.0) * 2.0 * outputs * inputs;
 }
 
-torch::Tensor CellCase::frames() const {
+torch::Tensor CellCase::frames(const Setting& setting) const {
     at::manual_seed(2);
-    return at::randn({batch, steps, channels, side, side});
+    return at::randn({batch, steps, channels, side, side}).to(setting.device, setting.type);
 }
 
 const std::vector<CellCase>& cell_cases() {
@@ -79,8 +89,14 @@ const std::vector<CellCase>& cell_cases() {
     return cases;
 }
 
+std::vector<std::string> cell_case_names() {
+    std::vector<std::string> names;
+    for (const CellCase& shape : cell_cases()) names.push_back(shape.name);
+    return names;
+}
+
 TrialCell::TrialCell(std::vector<torch::Tensor> weights, Forward forward)
-    : weights_(std::move(weights)), forward_(std::move(forward)), adam_(weights_, torch::optim::AdamOptions(1e-4)) {}
+    : weights_(std::move(weights)), forward_(std::move(forward)), adam_(weights_, adam_options(weights_.front())) {}
 
 void TrialCell::run(Direction direction, const torch::Tensor& x) {
     if (direction == Direction::inference) {
@@ -110,48 +126,52 @@ torch::Tensor TrialCell::differentiate(const torch::Tensor& x, const Forward& lo
 void TrialCell::learn(const torch::Tensor& x) {
     // As in `bench memory`: at::mse_loss would keep a sequence of its own.
     const auto loss = [](const torch::Tensor& h) {
-        return at::mse_loss_backward(at::ones({}), h, at::zeros({}).expand_as(h), at::Reduction::Mean);
+        return at::mse_loss_backward(at::ones({}, h.options()), h, at::zeros({}, h.options()).expand_as(h),
+                                     at::Reduction::Mean);
     };
     std::vector<torch::Tensor> gradients;
     differentiate(x, loss, gradients);
     adam_.step();
 }
 
-TrialCell plain_cell(const CellCase& shape) {
-    const std::shared_ptr<ConvLstm> layer = layer_of(shape);
+TrialCell plain_cell(const CellCase& shape, const Setting& setting) {
+    const std::shared_ptr<ConvLstm> layer = layer_of(shape, setting);
     const ConvLstmWeights& w = layer->weights();
     const torch::Tensor weight = at::cat({w.input, w.hidden}, 1).detach().requires_grad_(true);
     return {{weight, w.bias},
             [weight, bias = w.bias](const torch::Tensor& x) { return plain_forward(x, weight, bias); }};
 }
 
-TrialCell engine_cell(const CellCase& shape, Algorithm algorithm) {
-    const std::shared_ptr<ConvLstm> layer = layer_of(shape, algorithm);
+TrialCell engine_cell(const CellCase& shape, Algorithm algorithm, const Setting& setting) {
+    const std::shared_ptr<ConvLstm> layer = layer_of(shape, setting, algorithm);
     return {layer->parameters(), [layer](const torch::Tensor& x) { return layer->forward(x); }};
 }
 
-CellTruth::CellTruth(const CellCase& shape) : shape_(shape) {
-    const std::shared_ptr<ConvLstm> layer = layer_of(shape);
+CellTruth::CellTruth(const CellCase& shape, const Setting& setting) : shape_(shape), setting_(setting) {
+    const std::shared_ptr<ConvLstm> layer = layer_of(shape, {torch::kCPU, setting.type});
     layer->to(at::kDouble);
     TrialCell cell(layer->parameters(), [weights = layer->weights()](const torch::Tensor& x) {
         State state;
         return conv_lstm_reference(x, state, weights);
     });
-    const torch::Tensor x = shape.frames().narrow(0, 0, 1).to(at::kDouble);
+    const torch::Tensor x = shape.frames({torch::kCPU, setting.type}).narrow(0, 0, 1).to(at::kDouble);
     h_ = cell.differentiate(x, first_item_loss, gradients_);
 }
 
 CellErrors CellTruth::errors(Algorithm algorithm, Direction direction, std::string& engine) const {
-    const torch::Tensor x = shape_.frames();
-    TrialCell cell = engine_cell(shape_, algorithm);
+    const torch::Tensor x = shape_.frames(setting_);
+    TrialCell cell = engine_cell(shape_, algorithm, setting_);
     std::vector<torch::Tensor> gradients;
     forget_engine_uses();
     const torch::Tensor h =
         direction == Direction::inference ? cell.infer(x) : cell.differentiate(x, first_item_loss, gradients);
     const std::vector<EngineUse> uses = engine_uses();
     engine = uses.empty() ? "unknown" : uses.back().engine;
+    if (!uses.empty() && !uses.back().reason.empty() && algorithm != Algorithm::reference) {
+        engine += " (" + uses.back().reason + ")";
+    }
     CellErrors errors;
-    errors.output = (h[0].to(at::kDouble) - h_[0]).abs().max().item<double>();
+    errors.output = (h[0].to(at::kCPU, at::kDouble) - h_[0]).abs().max().item<double>();
     if (direction == Direction::inference) return errors;
     gradients.back() = gradients.back().narrow(0, 0, 1);
     errors.gradient = 0.0;

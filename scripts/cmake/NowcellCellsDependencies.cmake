@@ -1,0 +1,36 @@
+# What cells/ needs: LibTorch, and the CUDA Toolkit where it is there. Every dependency is found on the machine, never
+# downloaded; one status line each says what was chosen and why.
+find_package(LibTorch REQUIRED)
+
+function(nowcell_status name version where why)
+    message(STATUS "${name} ${version}: ${where}${why}")
+endfunction()
+
+nowcell_status(LibTorch "${LibTorch_VERSION}" "${LibTorch_ROOT}" " (${LibTorch_SOURCE})")
+
+# The CUDA Toolkit builds our kernels; running on a GPU also needs a LibTorch with CUDA.
+set(NOWCELL_WITH_CUDA FALSE)
+if(NOT NOWCELL_CUDA STREQUAL "OFF")
+    find_package(CUDAToolkit 12.0 QUIET)
+    if(CUDAToolkit_FOUND AND CUDAToolkit_NVCC_EXECUTABLE)
+        find_package(CUDNN QUIET)
+        set(NOWCELL_WITH_CUDA TRUE)
+        nowcell_status("CUDA Toolkit" "${CUDAToolkit_VERSION}" "${CUDAToolkit_NVCC_EXECUTABLE}" " (NOWCELL_CUDA=${NOWCELL_CUDA})")
+        if(CUDNN_FOUND)
+            nowcell_status(cuDNN "${CUDNN_VERSION}" "${CUDNN_INCLUDE_DIR}" "")
+        else()
+            message(STATUS "cuDNN: not found, LibTorch's own is used at run time")
+        endif()
+    elseif(NOWCELL_CUDA STREQUAL "ON")
+        message(FATAL_ERROR "NOWCELL_CUDA=ON, but no CUDA Toolkit was found: put nvcc on PATH or set CUDAToolkit_ROOT")
+    else()
+        message(STATUS "CUDA Toolkit: not found, building for the CPU (NOWCELL_CUDA=AUTO)")
+    endif()
+else()
+    message(STATUS "CUDA Toolkit: not looked for (NOWCELL_CUDA=OFF)")
+endif()
+if(LibTorch_HAS_CUDA)
+    message(STATUS "LibTorch CUDA libraries: present, --device cuda works where an NVIDIA driver is")
+else()
+    message(STATUS "LibTorch CUDA libraries: absent, --device cpu only (scripts/setup.sh --cuda adds them)")
+endif()
