@@ -170,6 +170,12 @@ GPU_TEST(gates) {
     }
 }
 
+// More frames, and more packs in each, than a launch has blocks for: blocks take several.
+GPU_TEST(more_items_than_blocks) {
+    try_case({{2200, 1, 257, 1}, Activation::tanh, Activation::sigmoid}, Storage::float32, false);
+    try_case({{65537, 1, 1, 1}, Activation::tanh, Activation::sigmoid}, Storage::float32, false);
+}
+
 // 32 pixels of 32 channels; of each storage one launch of each kernel, both directions.
 GPU_PROFILE(gates) {
     constexpr StepShape kShape = {2, 4, 8, 32};
