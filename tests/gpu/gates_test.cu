@@ -170,5 +170,24 @@ GPU_TEST(gates) {
     }
 }
 
+// More frames, and more packs in each, than a launch has blocks for: blocks take several.
+GPU_TEST(more_items_than_blocks) {
+    try_case({{2200, 1, 257, 1}, Activation::tanh, Activation::sigmoid}, Storage::float32, false);
+    try_case({{65537, 1, 1, 1}, Activation::tanh, Activation::sigmoid}, Storage::float32, false);
+}
+
+// 32 pixels of 32 channels; of each storage one launch of each kernel, both directions.
+GPU_PROFILE(gates) {
+    constexpr StepShape kShape = {2, 4, 8, 32};
+    for (const Storage storage : test::kStorages) {
+        try_case({kShape, Activation::tanh, Activation::sigmoid, false, false, true, true}, storage, false);
+        try_case({kShape, Activation::tanh, Activation::sigmoid, true, true, true, true}, storage, false);
+        try_case({kShape, Activation::relu, Activation::sigmoid, false, false, true, true}, storage, false);
+        try_case({kShape, Activation::tanh, Activation::hard_sigmoid, false, false, true, true}, storage, false);
+        try_case({kShape, Activation::tanh, Activation::sigmoid, false, false, true, true, true, true, 1}, storage,
+                 false);  // number by number
+    }
+}
+
 }  // namespace
 }  // namespace nowcell::cuda
