@@ -99,6 +99,11 @@ std::vector<Key> model_keys() {
              "operators, "
              "which also compute every option that the others do not. A name of the other device acts as auto",
          .choices = algorithm_flag().choices},
+        {.name = "cells.cuda_graph",
+         .type = KeyType::boolean,
+         .fallback = "false",
+         .help = "on a GPU, replay each conv_lstm over a sequence as one CUDA graph from its second call on, at the "
+                 "price of copies of what goes in and comes out: for small frames of one size"},
         {.name = "model.strategy",
          .type = KeyType::text,
          .fallback = "\"encoder-forecaster\"",
