@@ -1,7 +1,7 @@
 // A ConvLSTM layer.
 #pragma once
 
-#include "cells/cpu/algorithm.h"
+#include "cells/algorithm.h"
 #include "cells/recurrent_layer.h"
 
 namespace nowcell {
@@ -34,7 +34,7 @@ struct ConvLstmOptions : RecurrentOptions {
     GateNorm norm = GateNorm::none;
     NormOn norm_on = NormOn::parts;
     double zoneout_cell = 0.0;                   ///< chance that a cell state keeps its old value
-    Algorithm algorithm = Algorithm::automatic;  ///< on a CPU
+    Algorithm algorithm = Algorithm::automatic;
     std::vector<std::int64_t> frame = {};        ///< size of the input frame; for Peephole::pixel and GateNorm::frame
 };
 

@@ -2,7 +2,6 @@
 
 #include "cells/check.h"
 #include "cells/cpu/conv_lstm_engine.h"
-#include "cells/frame_layout.h"
 #include "cells/rules.h"
 #include "cells/sequence_function.h"
 
@@ -58,10 +57,7 @@ std::vector<torch::Tensor> backward_operator(const OptionalTensors& tensors, at:
 std::vector<torch::Tensor> backward_shapes(const ConvLstmArguments& arguments, const ConvLstmResult&,
                                            const torch::Tensor&, const State&, const std::vector<bool>& wanted) {
     std::vector<torch::Tensor> d = empty_gradients(arguments.tensors(), wanted);
-    if (wanted[kX]) {
-        const torch::Tensor& x = arguments.x;
-        d[kX] = empty_frames(x.sizes(), x.options(), fits_engine(arguments) && is_channels_last(x));
-    }
+    if (wanted[kX]) d[kX] = empty_gradient(arguments.x);
     return d;
 }
 

@@ -23,16 +23,13 @@ class Backward {
  public:
     Backward(const ConvLstmArguments& arguments, const ConvLstmResult& result, const std::vector<bool>& wanted)
         : a_(arguments), result_(result), wanted_(wanted), grad_(kConvLstmGradients) {
-        const bool last = fits_engine(a_) && is_channels_last(a_.x);
-        if (wanted_[kX])
-            grad_[kX] = last ? empty_frames(a_.x.sizes(), a_.x.options(), true)
-                             : at::empty_like(a_.x, at::MemoryFormat::Contiguous);
+        if (wanted_[kX]) grad_[kX] = empty_gradient(a_.x);
         if (wanted_[kPeephole]) grad_[kPeephole] = at::zeros_like(a_.weights.peephole);
     }
 
     std::vector<torch::Tensor> run(const torch::Tensor& outputs, const State& last) {
         d_.h = last.h.defined() ? last.h : at::zeros_like(result_.last.h);
-        d_.c = last.c.defined() ? last.c : at::zeros_like(result_.last.c);
+        d_.c = last.c.defined() ? last.c : at::zeros_like(result_.last.c, a_.x.options());
         const std::vector<Chunk> all = chunks_of(a_);
         for (const Chunk& chunk : std::views::reverse(all)) sweep(chunk, outputs);
         if (wanted_[kH]) grad_[kH] = d_.h;
@@ -47,13 +44,14 @@ class Backward {
 
     State before(std::int64_t step) const {
         if (step == 0) return a_.state;
-        return {result_.h.select(1, step - 1), result_.c.select(1, step - 1)};
+        return {result_.h.select(1, step - 1), saved_c(step - 1)};
     }
+    torch::Tensor saved_c(std::int64_t step) const { return result_.c.select(1, step).to(a_.x.scalar_type()); }
 
     // A step from its saved gates; c is computed again when zoneout has changed the saved one.
     ConvLstmStep stored(std::int64_t step, const State& old) const {
         const std::vector<torch::Tensor> gates = result_.gates.select(1, step).chunk(4, 1);
-        ConvLstmStep now{gates[0], gates[1], gates[2], gates[3], result_.c.select(1, step), {}};
+        ConvLstmStep now{gates[0], gates[1], gates[2], gates[3], saved_c(step), {}};
         if (!a_.noise.keep_c.defined()) return now;
         now.c = now.i * now.g;
         if (old.c.defined()) now.c.addcmul_(now.f, old.c);
@@ -211,20 +209,25 @@ ConvLstmResult conv_lstm_allocate(const ConvLstmArguments& a, Saved saved) {
     std::vector<std::int64_t> shape = {a.x.size(0), a.filters()};
     const std::vector<std::int64_t> size = a.frame_size();
     shape.insert(shape.end(), size.begin(), size.end());
-    const bool engine = fits_engine(a);
-    const auto empty = [&](bool last) { return empty_frames(shape, a.x.options(), last); };
-    const auto none = [&] { return at::empty({0}, a.x.options()); };
+    const bool last = a.x.dim() == 5;
+    const torch::TensorOptions options = a.x.options();
+    const bool half = at::isReducedFloatingType(a.x.scalar_type());
+    const torch::TensorOptions c_options = half ? options.dtype(at::kFloat) : options;
     ConvLstmResult result;
-    result.last = {empty(false), empty(false)};
+    result.last = {empty_frames(shape, options, false), empty_frames(shape, options, false)};
     shape.insert(shape.begin() + 1, a.x.size(1));
-    result.h = empty(engine && is_channels_last(a.x));
-    shape[1] = engine && saved == Saved::checkpoints ? a.x.size(1) / checkpoint_distance(a.x.size(1)) : a.x.size(1);
-    result.c = saved == Saved::none ? none() : empty(engine);
+    result.h = empty_frames(shape, options, last && is_channels_last(a.x));
+    if (saved == Saved::checkpoints && keeps_checkpoints(a)) shape[1] /= checkpoint_distance(a.x.size(1));
+    result.c = saved == Saved::none ? at::empty({0}, c_options) : empty_frames(shape, c_options, last);
     shape[1] = a.x.size(1);
     shape[2] *= 4;
     const bool gates = saved == Saved::gates && !a.weights.norm_input_scale.defined();
-    result.gates = gates ? empty(engine) : none();
+    result.gates = gates ? empty_frames(shape, options, last) : at::empty({0}, options);
     return result;
+}
+
+torch::Tensor empty_gradient(const torch::Tensor& x) {
+    return empty_frames(x.sizes(), x.options(), x.dim() == 5 && is_channels_last(x));
 }
 
 namespace {

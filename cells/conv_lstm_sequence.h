@@ -1,7 +1,7 @@
 // A ConvLSTM over a sequence with backpropagation through time written by hand, in ATen operators.
 #pragma once
 
-#include "cells/cpu/algorithm.h"
+#include "cells/algorithm.h"
 #include "cells/memory.h"
 #include "cells/reference.h"
 
@@ -16,7 +16,7 @@ struct ConvLstmArguments {
     ConvLstmWeights weights = {};
     SequenceNoise noise = {};
     CellRules rules = {};
-    Algorithm algorithm = Algorithm::automatic;  ///< on a CPU
+    Algorithm algorithm = Algorithm::automatic;
 
     /// In the order x, h, c, input, hidden, bias, peephole, the four of the norm, the four of the noise.
     std::vector<torch::Tensor> tensors() const;
@@ -55,9 +55,12 @@ struct ConvLstmResult {
     torch::Tensor gates;  ///< (B,T,4F,size'...) behind their activations, empty unless Saved::gates
 };
 
-/// Memory for the results, not filled; on any device, also "meta". Where the CPU's kernels fit (whether they will run
-/// or not), c and gates have channels last, and h if x has.
+/// Memory for the results, not filled; on any device, also "meta". Of frames with two axes c and gates have channels
+/// last, and h if x has. c is float32 where x is float16 or bfloat16.
 ConvLstmResult conv_lstm_allocate(const ConvLstmArguments& arguments, Saved saved);
+
+/// Memory for the gradient of x, not filled, in the layout of x.
+torch::Tensor empty_gradient(const torch::Tensor& x);
 
 /// Not differentiable by itself. With a norm the gates are never saved: their pre-activations would be needed as well.
 ConvLstmResult conv_lstm_forward(const ConvLstmArguments& arguments, Saved saved);

@@ -62,7 +62,10 @@ if nvidia-smi -L 2>/dev/null | grep -q '^GPU'; then
     ((simulator_only == 0)) || { printf 'skipped: a GPU is here, and runs the code that fits it\n' && exit 0; }
     exec "$@"
 fi
-if ! cudasim=$(simulator); then
+found=0
+cudasim=$(simulator) || found=$?
+if ((found == 2)); then exit 2; fi
+if ((found != 0)); then
     printf 'skipped: no GPU and no simulator; cudasim can be named by CUDASIM\n'
     exit 0
 fi

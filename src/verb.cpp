@@ -32,8 +32,9 @@ Flag device_flag() {
 Flag algorithm_flag() {
     return {.name = "--algorithm",
             .value = "NAME",
-            .help = "how a CPU computes a conv_lstm",
-            .choices = {"auto", "direct", "winograd-safe", "winograd-fast", "reference"},
+            .help = "how a conv_lstm is computed",
+            .choices = {"auto", "direct", "winograd-safe", "winograd-fast", "reference", "cudnn", "cudnn-separate",
+                        "implicit-gemm"},
             .key = "cells.algorithm"};
 }
 

@@ -91,11 +91,15 @@ std::vector<Key> model_keys() {
          .type = KeyType::text,
          .fallback = "\"auto\"",
          .help =
-             "how a CPU computes a conv_lstm in float32: auto takes the fastest by a short timing; direct is as exact "
+             "how a conv_lstm is computed. On a CPU, in float32: auto takes the fastest by a short timing; direct is "
              "as "
-             "LibTorch and gives the same bits each time; winograd-fast and winograd-safe (kernels of 3 and 5; fast "
-             "also 7) need a fourth of the multiplications, errors of 1e-5; reference is LibTorch's own operators, "
-             "which also compute every option that the others do not",
+             "exact as LibTorch and gives the same bits each time; winograd-fast and winograd-safe (kernels of 3 and "
+             "5; "
+             "fast also 7) need a fourth of the multiplications, errors of 1e-5. On a GPU: auto is cudnn, whose "
+             "recurrent convolution adds to the input's; cudnn-separate keeps the two apart; implicit-gemm computes "
+             "convolution and gates in one kernel, in bfloat16, float16 or tf32. reference is LibTorch's own "
+             "operators, "
+             "which also compute every option that the others do not. A name of the other device acts as auto",
          .choices = algorithm_flag().choices},
         {.name = "model.strategy",
          .type = KeyType::text,

@@ -24,11 +24,10 @@ bool per_step(const torch::Tensor& keep) {
     return !keep.defined() || (keep.dim() == 5 && all_are(keep.sizes().slice(2), 1));
 }
 
-// Null: they fit.
-const char* misfit(const ConvLstmArguments& a) {
+// Of all but the type. Null: they fit.
+const char* misfit_of_shape(const ConvLstmArguments& a) {
     const ConvLstmWeights& w = a.weights;
     if (a.algorithm == Algorithm::reference) return "asked for";
-    if (a.x.scalar_type() != at::kFloat) return "not float32";
     if (a.x.dim() != 5) return "frames without two axes";
     const std::int64_t kernel = w.input.size(2);
     if (w.input.size(3) != kernel) return "a kernel that is not square";
@@ -46,6 +45,10 @@ const char* misfit(const ConvLstmArguments& a) {
     return nullptr;
 }
 
+const char* misfit(const ConvLstmArguments& a) {
+    return a.x.scalar_type() == at::kFloat ? misfit_of_shape(a) : "not float32";
+}
+
 // Frames of (B,T,C,H,W), or of (B,C,H,W) as one step; as they are if they have no gaps, else copied into `kept`.
 Frames frames_of(const torch::Tensor& tensor, torch::Tensor& kept) {
     if (!tensor.defined()) return {};
@@ -56,17 +59,6 @@ Frames frames_of(const torch::Tensor& tensor, torch::Tensor& kept) {
     frames.step = kept.dim() == 5 ? kept.stride(1) : 0;
     frames.channels_last = !has_planes(kept);
     return frames;
-}
-
-std::string layer_text(const ConvLstmArguments& a) {
-    std::string text = std::to_string(a.x.size(2)) + " -> " + std::to_string(a.filters()) + ", ";
-    for (const std::int64_t side : a.weights.input.sizes().slice(2)) {
-        text += (text.ends_with(", ") ? "" : "x") + std::to_string(side);
-    }
-    text += ", batch " + std::to_string(a.x.size(0)) + ", ";
-    for (const std::int64_t side : a.x.sizes().slice(3))
-        text += (text.ends_with(", ") ? "" : "x") + std::to_string(side);
-    return text;
 }
 
 // The call as the kernels know it; keeps the tensors it points to.
@@ -94,7 +86,7 @@ class Call {
         problem_.standard = a.rules.activation == Activation::tanh &&
                             a.rules.recurrent_activation == Activation::sigmoid && !w.peephole.defined() &&
                             !a.noise.keep_h.defined() && !a.noise.keep_c.defined();
-        problem_.algorithm = a.algorithm;
+        problem_.algorithm = is_for_cpu(a.algorithm) ? a.algorithm : Algorithm::automatic;
         // Who wants the same choices of cuDNN in each run wants them here as well.
         problem_.timed = !at::globalContext().deterministicAlgorithms() && !at::globalContext().deterministicCuDNN();
         steps_ = static_cast<int>(a.x.size(1));
@@ -141,14 +133,18 @@ class Call {
     void note(const cpu::Plan& plan, bool backward) const {
         std::string reason;
         if (a_.algorithm != Algorithm::automatic && a_.algorithm != plan.algorithm()) {
-            const bool exists = cpu::kernels_for(a_.algorithm, problem_.kernel) != nullptr;
-            reason = name_of(a_.algorithm) +
-                     (exists ? " differs too much from direct with these weights" : " has no kernel of that size");
+            reason = name_of(a_.algorithm) + why_not(a_.algorithm);
         }
         note_engine_use({layer_text(a_), plan.text(), reason}, backward);
     }
 
  private:
+    const char* why_not(Algorithm algorithm) const {
+        if (!is_for_cpu(algorithm)) return " is for a GPU";
+        return cpu::kernels_for(algorithm, problem_.kernel) == nullptr
+                   ? " has no kernel of that size"
+                   : " differs too much from direct with these weights";
+    }
     // Of c and gates, which the kernels have channels last whatever the strides of single pixels say.
     Frames kept_frames(const torch::Tensor& tensor) {
         Frames result = frames(tensor);
@@ -199,7 +195,21 @@ void note_reference(const ConvLstmArguments& a, const char* reason, bool backwar
 
 }  // namespace
 
-bool fits_engine(const ConvLstmArguments& arguments) { return misfit(arguments) == nullptr; }
+bool keeps_checkpoints(const ConvLstmArguments& arguments) {
+    const at::ScalarType type = arguments.x.scalar_type();
+    return (type == at::kFloat || at::isReducedFloatingType(type)) && misfit_of_shape(arguments) == nullptr;
+}
+
+std::string layer_text(const ConvLstmArguments& a) {
+    std::string text = std::to_string(a.x.size(2)) + " -> " + std::to_string(a.filters()) + ", ";
+    for (const std::int64_t side : a.weights.input.sizes().slice(2)) {
+        text += (text.ends_with(", ") ? "" : "x") + std::to_string(side);
+    }
+    text += ", batch " + std::to_string(a.x.size(0)) + ", ";
+    for (const std::int64_t side : a.x.sizes().slice(3))
+        text += (text.ends_with(", ") ? "" : "x") + std::to_string(side);
+    return text;
+}
 
 ConvLstmResult cpu_forward(const ConvLstmArguments& a, Saved saved) {
     if (const char* const reason = obstacle(a)) {
@@ -236,7 +246,7 @@ std::vector<torch::Tensor> cpu_backward(const ConvLstmArguments& a, const ConvLs
     const auto gradient = [&](std::size_t index, const torch::Tensor& like) {
         if (wanted[index] && like.defined()) d[index] = at::empty_like(like, at::MemoryFormat::Contiguous);
     };
-    if (wanted[kX]) d[kX] = empty_frames(a.x.sizes(), a.x.options(), is_channels_last(a.x));
+    if (wanted[kX]) d[kX] = empty_gradient(a.x);
     gradient(kH, a.state.h);
     gradient(kC, a.state.c);
     if (wanted[kInput] || wanted[kHidden]) {

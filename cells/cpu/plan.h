@@ -1,7 +1,7 @@
 // Everything that is decided once for a problem: algorithm, block sizes, packed weights.
 #pragma once
 
-#include "cells/cpu/algorithm.h"
+#include "cells/algorithm.h"
 #include "cells/cpu/isa.h"
 #include "cells/cpu/sequence.h"
 

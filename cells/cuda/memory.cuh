@@ -121,15 +121,21 @@ struct LanePair {
     }  // from the lane's pack to its share of the first
 };
 
-__device__ __forceinline__ void load_floats(const float* p, const LanePair& pair, float (&v)[8]) {
+/// Packs at two places: `low_lane` is that of the lane 2k, `high_lane` that of 2k + 1.
+__device__ __forceinline__ void load_floats(const float* low_lane, const float* high_lane, const LanePair& pair,
+                                            float (&v)[8]) {
     const float4 none = make_float4(0.0F, 0.0F, 0.0F, 0.0F);
-    const auto* at = p + pair.offset();
-    const float4 a = pair.first ? *reinterpret_cast<const float4*>(at) : none;
-    const float4 b = pair.second ? *reinterpret_cast<const float4*>(at + 8) : none;
+    const int half = pair.odd ? 4 : 0;
+    const float4 a = pair.first ? *reinterpret_cast<const float4*>(low_lane + half) : none;
+    const float4 b = pair.second ? *reinterpret_cast<const float4*>(high_lane + half) : none;
     const float4 other = swapped(either(pair.odd, a, b));
     const float4 low = either(pair.odd, other, a), high = either(pair.odd, b, other);
     v[0] = low.x, v[1] = low.y, v[2] = low.z, v[3] = low.w;
     v[4] = high.x, v[5] = high.y, v[6] = high.z, v[7] = high.w;
+}
+__device__ __forceinline__ void load_floats(const float* p, const LanePair& pair, float (&v)[8]) {
+    const float* const low_lane = pair.odd ? p - 8 : p;
+    load_floats(low_lane, low_lane + 8, pair, v);
 }
 
 __device__ __forceinline__ void store_floats(float* p, const LanePair& pair, const float (&v)[8]) {

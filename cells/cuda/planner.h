@@ -31,12 +31,36 @@ constexpr int kStreamThreads = 256;
 /// by the size of the grid where it is smaller. Zero blocks never: a launch of none is an error.
 Launch plan_stream(const DeviceLimits& limits, std::int64_t items, std::int64_t batch);
 
+/// Numbers moved at once.
+int pack_width(Storage storage, bool packs);
 /// Whether channels may be moved 16 bytes at a time: F fits, and each address and batch stride is a multiple of them.
 bool moves_packs(Storage storage, std::int64_t filters);
 bool is_aligned(const void* data, std::int64_t batch_stride, std::size_t element_bytes);
 
 /// Whether the numbers of one frame of `channels` can be counted with 32 bits, as kernels do.
 bool frame_fits(const StepShape& shape, std::int64_t channels);
+
+/// How one warp, or a block of kStreamThreads, holds a row of channels in registers.
+struct NormRowPlan {
+    int lanes = 0;  ///< 32 or kStreamThreads; 0: the row is too long
+    int packs = 0;  ///< of each lane; a pack is 16 bytes, or one number where rows move one by one
+};
+NormRowPlan plan_norm_row(Storage storage, bool packs, std::int64_t channels);
+
+/// Numbers that are normalised together, but too many for registers, are reduced in `parts` of `chunk` (the last one
+/// may be smaller). From the length alone: what comes out depends neither on the device nor on the rest of the batch.
+struct NormParts {
+    unsigned parts = 1;
+    unsigned chunk = 0;
+};
+NormParts norm_parts(std::int64_t length);
+/// A block for each part, along y through the spans.
+Launch plan_norm_parts(const DeviceLimits& limits, unsigned parts, std::int64_t spans);
+
+/// Groups of such spans, of which each sums its own gradients of scale and shift. From these two numbers alone.
+unsigned norm_groups(std::int64_t length, std::int64_t spans);
+/// A thread for each item of a span, along y a block for each group.
+Launch plan_norm_groups(std::int64_t items, unsigned groups);
 
 /// Sides of a block's share of the product behind a convolution.
 struct ProductSide {
@@ -60,7 +84,7 @@ constexpr int kMostSumBlocks = 256;
 constexpr std::int64_t kMostSumRows = 0x7fffffff - kMostSumBlocks;
 /// Blocks along x share the columns out, `width` to a thread; along y the rows.
 Launch plan_sums(std::int64_t rows, int columns, int width);
-/// One thread for each column.
-Launch plan_columns(int columns);
+/// A block for each 32 columns.
+Launch plan_columns(std::int64_t columns);
 
 }  // namespace nowcell::cuda

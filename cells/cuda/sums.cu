@@ -1,5 +1,6 @@
 #include "cells/cuda/sums.h"
 
+#include "cells/cuda/gather.h"
 #include "cells/cuda/launch.h"
 #include "cells/cuda/memory.cuh"
 #include "cells/cuda/policies.cuh"
@@ -90,12 +91,6 @@ __device__ __forceinline__ void sum_rows(const Call& call, float* partial) {
     partial[static_cast<std::size_t>(blockIdx.y) * static_cast<std::size_t>(rows.columns()) + mine] = sum;
 }
 
-struct Gathering {
-    const float* partial;
-    float* sums;
-    int columns, blocks;
-};
-
 template <class T, int N>
 __device__ __forceinline__ void sum_items(const PeepholeSums& call) {
     const auto filters = static_cast<uint32_t>(call.shape.filters);
@@ -116,17 +111,6 @@ __device__ __forceinline__ void sum_items(const PeepholeSums& call) {
 }
 
 }  // namespace
-
-// The sums of the blocks, in their order, added to what is there.
-extern "C" __global__ void __launch_bounds__(kStreamThreads) nowcell_gather_sums(Gathering a) {
-    const int column = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
-    if (column >= a.columns) return;
-    float sum = 0.0F;
-    for (int block = 0; block < a.blocks; ++block) {
-        sum += a.partial[static_cast<std::size_t>(block) * static_cast<std::size_t>(a.columns) + column];
-    }
-    a.sums[column] += sum;
-}
 
 // X(suffix, element type, numbers moved at once)
 #define NOWCELL_FOR_EACH_SUM_KERNEL(X) \
@@ -181,8 +165,7 @@ cudaError_t run(void (*kernel)(Call), const Call& call, bool packs, std::int64_t
         error != cudaSuccess) {
         return error;
     }
-    return launch(nowcell_gather_sums, plan_columns(columns),
-                  Gathering{static_cast<const float*>(call.workspace), call.sums, columns, sum_blocks(rows)}, stream);
+    return gather_sums({static_cast<const float*>(call.workspace), sum_blocks(rows), columns, call.sums}, stream);
 }
 
 }  // namespace

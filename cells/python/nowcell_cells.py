@@ -120,7 +120,8 @@ class ConvLSTM(nn.Module):
         self.zoneout, self.zoneout_cell = _rate("zoneout", zoneout), _rate("zoneout_cell", zoneout_cell)
         self.memory = _choice("memory", memory, ("store", "recompute", "checkpoint"))
         self.algorithm = _choice("algorithm", algorithm,
-                                 ("auto", "direct", "winograd-safe", "winograd-fast", "reference"))
+                                 ("auto", "direct", "winograd-safe", "winograd-fast", "reference", "cudnn",
+                                  "cudnn-separate", "implicit-gemm"))
         self.unit_forget_bias, self.stateful = unit_forget_bias, stateful
         self.return_sequences, self.return_state = return_sequences, return_state
         self.go_backwards, self.zero_output_for_mask = go_backwards, zero_output_for_mask

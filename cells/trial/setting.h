@@ -1,7 +1,7 @@
 // Where and in which type a trial computes, and the ways to compute there are.
 #pragma once
 
-#include "cells/cpu/algorithm.h"
+#include "cells/algorithm.h"
 
 #include <torch/types.h>
 

@@ -28,7 +28,7 @@ endif()
 
 file(GLOB nowcell_kernel_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cells/cuda/*.cu)
 # What the kernels need on the host; the glue, which needs a torch, is not among them.
-foreach(name planner launch sequence)
+foreach(name planner launch norm sequence)
     if(EXISTS ${PROJECT_SOURCE_DIR}/cells/cuda/${name}.cpp)
         list(APPEND nowcell_kernel_sources ${PROJECT_SOURCE_DIR}/cells/cuda/${name}.cpp)
     endif()
