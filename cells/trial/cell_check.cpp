@@ -144,8 +144,8 @@ const char* name_of(CheckState state) {
 double allowed_error(const torch::Device& device, const std::string& type, Algorithm algorithm) {
     if (type == "float16") return 6e-3;
     if (type == "bfloat16") return 5e-2;
-    const bool own_gemm = !device.is_cpu() && name_of(algorithm) == "implicit-gemm";  // its products are TF32
-    if (type == "tf32" || own_gemm) return 4e-3;
+    // The products of implicit-gemm are TF32.
+    if (type == "tf32" || (!device.is_cpu() && algorithm == Algorithm::implicit_gemm)) return 4e-3;
     if (algorithm == Algorithm::winograd_fast) return 5e-5;
     return algorithm == Algorithm::winograd_safe ? 1e-5 : 2e-6;
 }
