@@ -137,7 +137,7 @@ Findings examine(const Request& request) {
             if (device == "auto" || choose_device(device) == gpu) findings.push_back(probe_finding(gpu));
         }
     } else if (device != "cpu" && device != "auto") {
-        choose_device(device);  // throws
+        findings.push_back({device, Health::fail, "CUDA requested, but " + why_no_gpu(), "--device cpu"});
     }
     for (const char* name : kDoctorParts) {
         const auto part = reinterpret_cast<DoctorPart>(::dlsym(RTLD_DEFAULT, name));
