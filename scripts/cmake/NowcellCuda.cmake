@@ -26,13 +26,9 @@ if(NOWCELL_WERROR)
         -Xptxas=-warn-spills,-warn-lmem-usage,-Werror)
 endif()
 
-file(GLOB nowcell_kernel_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cells/cuda/*.cu)
-# What the kernels need on the host; the glue, which needs a torch, is not among them.
-foreach(name planner launch norm sequence)
-    if(EXISTS ${PROJECT_SOURCE_DIR}/cells/cuda/${name}.cpp)
-        list(APPEND nowcell_kernel_sources ${PROJECT_SOURCE_DIR}/cells/cuda/${name}.cpp)
-    endif()
-endforeach()
+# Without cells/cuda/glue, which needs a torch.
+file(GLOB nowcell_kernel_sources CONFIGURE_DEPENDS
+    ${PROJECT_SOURCE_DIR}/cells/cuda/*.cu ${PROJECT_SOURCE_DIR}/cells/cuda/*.cpp)
 
 # A target of files with kernels: their flags, and the runtime as a shared library, which torch has loaded already.
 function(nowcell_cuda_target target)
