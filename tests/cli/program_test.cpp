@@ -357,7 +357,7 @@ TEST_CASE("doctor finds that the program computes what Keras computes") {
 
 TEST_CASE("doctor compares a configuration with its data") {
     const Workshop shop;
-    std::ofstream(shop.folder.path("long.toml")) << "[data]\npath = \"d.h5\"\ninput_steps = 900\n";
+    std::ofstream(shop.folder.path("long.toml")) << "[data]\npath = \"d.h5\"\ninput_steps = 900\n[[model.layers]]\n";
     const auto findings = [&](const std::string& config, int code) {
         const Outcome outcome =
             run_nowcell({"doctor", "--device", "cpu", "-c", config, "--json", "-"}, shop.folder.path());
@@ -369,7 +369,7 @@ TEST_CASE("doctor compares a configuration with its data") {
     CHECK(holds(good, "recordings of up to"));
     CHECK(holds(good, "parameters"));
     CHECK(holds(findings("long.toml", 5), "a window needs"));
-    std::ofstream(shop.folder.path("lost.toml")) << "[data]\npath = \"lost.h5\"\n";
+    std::ofstream(shop.folder.path("lost.toml")) << "[data]\npath = \"lost.h5\"\n[[model.layers]]\n";
     CHECK(holds(findings("lost.toml", 5), "lost.h5"));
 }
 
