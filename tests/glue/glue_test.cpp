@@ -8,7 +8,8 @@
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/detail/CUDAHooksInterface.h>
-#include <catch2/catch_test_macros.hpp>
+
+#include "tests/support/catch.h"
 
 namespace {
 
@@ -95,11 +96,11 @@ TEST_CASE("Of cuDNN's algorithms only those are taken that torch's settings allo
         for (const CudnnChoice& choice : allowed(size, offers)) taken.push_back(choice.algorithm);
         return taken;
     };
-    CHECK(numbers(Storage::float32, true, false) == std::vector{0, 1, 2, 3});
-    CHECK(numbers(Storage::float32, true, true) == std::vector{0, 2, 3});
-    CHECK(numbers(Storage::float32, false, false) == std::vector{1, 2});
-    CHECK(numbers(Storage::float32, false, true) == std::vector{2});
-    CHECK(numbers(Storage::bfloat16, false, true) == std::vector{0, 2, 3});
+    CHECK((numbers(Storage::float32, true, false) == std::vector{0, 1, 2, 3}));
+    CHECK((numbers(Storage::float32, true, true) == std::vector{0, 2, 3}));
+    CHECK((numbers(Storage::float32, false, false) == std::vector{1, 2}));
+    CHECK((numbers(Storage::float32, false, true) == std::vector{2}));
+    CHECK((numbers(Storage::bfloat16, false, true) == std::vector{0, 2, 3}));
 }
 
 TEST_CASE("Sequences by time have no gaps and the right numbers", "[glue]") {
@@ -134,7 +135,7 @@ TEST_CASE("Frames and steps keep the strides of tensors", "[glue]") {
     CHECK(steps.batch == 3 * 240);
     CHECK(steps.step == 240);
     CHECK(frames_of(sequence[0]).batch == 240);
-    const Frames<void> second = at(steps_of(sequence.transpose(0, 1).transpose(0, 1)), 1, Storage::float32);
+    const Frames<void> second = nowcell::cuda::at(steps, 1, Storage::float32);
     CHECK(second.data == sequence.select(1, 1).data_ptr());
     CHECK_FALSE(steps_of(at::empty({0})));
     CHECK_FALSE(steps_of({}));
