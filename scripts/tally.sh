@@ -21,6 +21,8 @@ tally_run() { # name, command...
         tally_add "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" "${BASH_REMATCH[4]:-0}"
         # It stopped for another reason than a failed test; the sum must not look green.
         if ((status != 0 && BASH_REMATCH[2] == 0)); then tally_add 0 1; fi
+    elif ((status == 0)) && [[ $last == "skipped: "* ]]; then
+        tally_add 0 0 1
     elif ((status == 0)); then
         tally_add 1 0
     else

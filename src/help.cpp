@@ -72,7 +72,7 @@ const char* const kExitCodes =
     "  5    device, memory or LibTorch\n"
     "  6    training diverged\n"
     "  7    cannot write the output: exists, permission, disk full\n"
-    "  10   a bar was missed: bench cells --guard\n"
+    "  10   a bar was missed: bench cells --guard, check\n"
     "  130  stopped by Ctrl-C after saving\n"
     "  143  stopped by SIGTERM after saving\n";
 

@@ -7,10 +7,12 @@ namespace nowcell {
 std::vector<Verb> src_verbs() {
     return {
         {.name = "doctor",
-         .summary = "Say what this installation is made of, and test that it computes right.",
+         .summary =
+             "Say what this installation is made of, and test that it computes right; with --config also whether "
+             "data and network fit.",
          .handler = "nowcell_doctor",
-         .flags = {report_flag(), json_flag(), force_flag(), device_flag(), threads_flag()},
-         .examples = {"nowcell doctor", "nowcell doctor --json -"}},
+         .flags = {config_flag(), set_flag(), report_flag(), json_flag(), force_flag(), device_flag(), threads_flag()},
+         .examples = {"nowcell doctor", "nowcell doctor --json -", "nowcell doctor --config configs/era5_t2m.toml"}},
         {.name = "check",
          .summary = "Compare every engine of the ConvLSTM on this machine with its definition in float64, forward and "
                     "backward; ends with code 10 when one is off.",

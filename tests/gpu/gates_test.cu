@@ -6,6 +6,10 @@
 #include <cmath>
 
 namespace nowcell::cuda {
+
+extern "C" __global__ void __launch_bounds__(256) nowcell_gates_forward_f32_single(GatesForward);
+extern "C" __global__ void __launch_bounds__(256) nowcell_gates_backward_f32_single(GatesBackward);
+
 namespace {
 
 using test::DeviceBuffer;
@@ -16,6 +20,7 @@ struct Case {
     Activation activation = Activation::tanh, recurrent = Activation::sigmoid;
     bool peephole = false, pixel = false, hidden = false, bias = false, state = true, keep = true;
     std::size_t offset = 0;  // of the addresses, in elements
+    bool one_block = false;
 
     std::size_t frame() const { return static_cast<std::size_t>(shape.pixels()) * shape.filters; }
     std::size_t numbers() const { return frame() * shape.batch; }
@@ -134,7 +139,11 @@ void try_case(const Case& c, Storage storage, bool in_place) {
     call.c = {c_new.floats(), frame};
     call.h = {h.data(), frame};
     if (c.keep) call.gates = {gates.data(), 4 * frame};
-    test::check(gates_forward(call, nullptr), "gates_forward");
+    if (c.one_block) {
+        nowcell_gates_forward_f32_single<<<1, 256, 0, nullptr>>>(call);
+    } else {
+        test::check(gates_forward(call, nullptr), "gates_forward");
+    }
     test::expect_close(text + " c", c_new.read(), truth.c_new, 4e-6);
     test::expect_close(text + " h", h.read(), truth.h, tolerance);
     if (!c.keep) return;
@@ -156,7 +165,11 @@ void try_case(const Case& c, Storage storage, bool in_place) {
     back.d_c = {d_c.floats(), frame};
     back.d_c_old = {in_place ? d_c.floats() : d_c_old.floats(), frame};
     back.d_gates = {in_place ? gates.data() : d_gates.data(), 4 * frame};
-    test::check(gates_backward(back, nullptr), "gates_backward");
+    if (c.one_block) {
+        nowcell_gates_backward_f32_single<<<1, 256, 0, nullptr>>>(back);
+    } else {
+        test::check(gates_backward(back, nullptr), "gates_backward");
+    }
     test::expect_close(text + " d_gates", in_place ? gates.read() : d_gates.read(), truth.d_gates, tolerance);
     test::expect_close(text + " d_c_old", in_place ? d_c.read() : d_c_old.read(), truth.d_c_old, 1e-5);
 }
@@ -167,6 +180,26 @@ GPU_TEST(gates) {
             try_case(c, storage, false);
             try_case(c, storage, true);
         }
+    }
+}
+
+// As on a device with one block for all: it goes on to the next packs and the next frame.
+GPU_TEST(more_items_than_blocks) {
+    Case c{{3, 1, 300, 1}};
+    c.one_block = true;
+    try_case(c, Storage::float32, false);
+}
+
+// 32 pixels of 32 channels; of each storage one launch of each kernel, both directions.
+GPU_PROFILE(gates) {
+    constexpr StepShape kShape = {2, 4, 8, 32};
+    for (const Storage storage : test::kStorages) {
+        try_case({kShape, Activation::tanh, Activation::sigmoid, false, false, true, true}, storage, false);
+        try_case({kShape, Activation::tanh, Activation::sigmoid, true, true, true, true}, storage, false);
+        try_case({kShape, Activation::relu, Activation::sigmoid, false, false, true, true}, storage, false);
+        try_case({kShape, Activation::tanh, Activation::hard_sigmoid, false, false, true, true}, storage, false);
+        try_case({kShape, Activation::tanh, Activation::sigmoid, false, false, true, true, true, true, 1}, storage,
+                 false);  // number by number
     }
 }
 

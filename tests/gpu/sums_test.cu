@@ -88,6 +88,7 @@ GPU_TEST(peephole_sums) {
             try_peephole(storage, {2, 5, 7, 8}, pixel, true, 0);
             try_peephole(storage, {3, 9, 5, 24}, pixel, false, 0);
             try_peephole(storage, {2, 3, 5, 7}, pixel, true, 0);
+            try_peephole(storage, {2, 4, 4, 7}, pixel, true, 0);  // frames that begin at multiples of 16 bytes
             try_peephole(storage, {2, 3, 5, 8}, pixel, true, 1);
         }
     }

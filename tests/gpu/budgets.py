@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""Runs the profiles of CUDA test programs under cudasim and compares how kernels move memory with budgets.toml.
+
+usage: budgets.py --kernels LIBRARY PROGRAM...
+
+LIBRARY is libgpu_kernels.a of a build: each kernel in it must have been launched by one of the profiles (GPU_PROFILE in
+the programs). Counts of a simulator are exact for the pattern of accesses; they know no caches.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+
+import fatbin
+
+BUDGETS = pathlib.Path(__file__).with_suffix(".toml")
+GPU_TEST = pathlib.Path(__file__).parents[2] / "scripts/gpu_test.sh"
+SECTOR = 32
+
+
+def profile(cudasim, program):
+    with tempfile.TemporaryDirectory() as folder:
+        report = f"{folder}/profile.json"
+        subprocess.run([cudasim, "--schedule", "forward", "--profile", report, "--", program, "--profile"], check=True,
+                       stdout=subprocess.DEVNULL)
+        with open(report) as file:
+            return json.load(file)["kernels"]
+
+
+def efficiency(lines, direction):
+    """Bytes asked for per byte of the sectors touched; lanes that read the same number count once. None: no accesses."""
+    used = touched = 0.0
+    for line in lines:
+        if access := line.get(direction):
+            sectors = access["requests"] * access["sectors_per_request"]
+            touched += SECTOR * sectors
+            used += SECTOR * sectors * min(1.0, access["efficiency"])
+    return used / touched if touched else None
+
+
+def wavefronts(lines):
+    """Over the ideal, the mean of the lines by their requests. None: no accesses."""
+    shared = [line["shared"] for line in lines if "shared" in line]
+    requests = sum(s["requests"] for s in shared)
+    return sum(s["requests"] * s["wavefront_ratio"] for s in shared) / requests if requests else None
+
+
+def worst_line(lines, direction):
+    return min((line for line in lines if direction in line), key=lambda line: line[direction]["efficiency"])["source"]
+
+
+def text(number):
+    return "-" if number is None else f"{number:.2f}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kernels", required=True)
+    parser.add_argument("programs", nargs="+")
+    options = parser.parse_args()
+    found = subprocess.run([GPU_TEST, "--find-simulator"], capture_output=True, text=True)
+    if found.returncode == 1:
+        print("skipped: no simulator; cudasim can be named by CUDASIM")
+        return
+    found.check_returncode()
+
+    budgets = tomllib.loads(BUDGETS.read_text())
+    expected = {name for image in fatbin.images(options.kernels) if image.is_ptx for name in fatbin.ptx_entries(image)}
+    measured, wrong = {}, []
+    for program in options.programs:
+        measured |= {kernel["name"]: kernel["lines"] for kernel in profile(found.stdout.strip(), program)}
+    print(f"{'kernel':<44} {'loads':>6} {'stores':>6} {'shared':>6}")
+    for name, lines in sorted(measured.items()):
+        if name not in expected:  # a kernel of the test itself
+            continue
+        budget = budgets | next((e for e in budgets["except"] if re.fullmatch(e["kernels"], name)), {})
+        shared = wavefronts(lines)
+        print(f"{name:<44} {text(efficiency(lines, 'global_load')):>6} {text(efficiency(lines, 'global_store')):>6} "
+              f"{text(shared):>6}")
+        for direction, least in (("global_load", budget["efficiency"]),
+                                 ("global_store", budget.get("stores", budget["efficiency"]))):
+            if (got := efficiency(lines, direction)) is not None and got < least:
+                wrong.append(f"{name}: {direction}s use {got:.2f} of their sectors, expected {least} or "
+                             f"more; the worst are at {worst_line(lines, direction)}")
+        if shared is not None and shared > budget["wavefronts"]:
+            wrong.append(f"{name}: shared memory takes {shared:.2f} times the ideal wavefronts, expected at most "
+                         f"{budget['wavefronts']}")
+    wrong += [f"{name}: no profile launches it; add it to a GPU_PROFILE" for name in sorted(expected - set(measured))]
+    if wrong or not expected:
+        sys.exit("budgets: error: " + ("\n".join(wrong) or f"{options.kernels} holds no kernels"))
+
+
+main()
