@@ -33,9 +33,9 @@ struct ConvLstmOptions : RecurrentOptions {
     Peephole peephole = Peephole::none;
     GateNorm norm = GateNorm::none;
     NormOn norm_on = NormOn::parts;
-    double zoneout_cell = 0.0;                   ///< chance that a cell state keeps its old value
+    double zoneout_cell = 0.0;  ///< chance that a cell state keeps its old value
     Algorithm algorithm = Algorithm::automatic;
-    std::vector<std::int64_t> frame = {};        ///< size of the input frame; for Peephole::pixel and GateNorm::frame
+    std::vector<std::int64_t> frame = {};  ///< size of the input frame; for Peephole::pixel and GateNorm::frame
 };
 
 /// One ConvLSTM layer over a sequence. Parameters: `input` (4F,C,kernel...), `hidden` (4F,F,kernel...), `bias` (4F),

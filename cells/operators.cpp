@@ -1,8 +1,11 @@
 // Every operator of the library: the only TORCH_LIBRARY(nowcell), since two in one process abort it.
 // Shapes and meanings: conv_lstm_operator.h, conv_gru_operator.h. Gates i, f, g, o and z, r, g.
+#include "cells/cuda_graph.h"
+
 #include <torch/library.h>
 
 TORCH_LIBRARY(nowcell, library) {
+    library.def("use_cuda_graphs(bool on) -> ()", &nowcell::use_cuda_graphs);  // of the whole process
     library.def(
         "conv_lstm(Tensor x, Tensor? h, Tensor? c, Tensor input, Tensor hidden, Tensor? bias=None, "
         "Tensor? peephole=None, Tensor? norm_input_scale=None, Tensor? norm_input_shift=None, "

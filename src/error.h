@@ -17,7 +17,7 @@ enum class ExitCode : int {
     device = 5,         ///< device, memory or LibTorch
     diverged = 6,       ///< training produced NaN or Inf
     output = 7,         ///< cannot write: exists, permission, disk full
-    gate = 10,          ///< a bar was missed: `bench cells --guard`
+    gate = 10,          ///< a bar was missed: `bench cells --guard`, `check`
     interrupted = 130,  ///< SIGINT, after saving
     terminated = 143,   ///< SIGTERM, after saving
 };

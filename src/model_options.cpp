@@ -74,6 +74,7 @@ ModelOptions ModelOptions::from(const Config& config) {
     options.strategy = config.text("model.strategy");
     options.residual_on = config.text("model.residual_on");
     options.decoder_inputs = config.texts("model.decoder_inputs");
+    options.cuda_graph = config.boolean("cells.cuda_graph");
     options.relative = config.boolean("model.relative");
     options.head = config.text("model.head");
     options.head_kernel = config.integer("model.head_kernel");

@@ -14,6 +14,7 @@ struct ModelOptions {
     std::string strategy = "encoder-forecaster";  ///< "next-frame" | "encoder-forecaster"
     std::string residual_on = "none";             ///< a baseline's name or "none"
     std::vector<std::string> decoder_inputs;      ///< further baselines whose frames the decoder sees
+    bool cuda_graph = false;                      ///< cells.cuda_graph, of the whole process
     bool relative = false;                        ///< frames are seen relative to the last input frame
     std::string head = "conv2d";                  ///< "conv2d" | "conv3d", causal in time
     std::int64_t head_kernel = 3;                 ///< side, and steps of conv3d

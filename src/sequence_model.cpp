@@ -1,5 +1,7 @@
 #include "src/sequence_model.h"
 
+#include "cells/cuda_graph.h"
+
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -168,6 +170,7 @@ void SequenceModel::check_frames(const torch::Tensor& frames, const char* what, 
 
 std::shared_ptr<SequenceModel> make_sequence_model(std::int64_t channels, const ModelOptions& options,
                                                    const std::optional<FrameSize>& frame) {
+    use_cuda_graphs(options.cuda_graph);
     if (options.strategy == "next-frame") return std::make_shared<NextFrame>(channels, options, frame);
     return std::make_shared<EncoderForecaster>(channels, options, frame);
 }

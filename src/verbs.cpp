@@ -7,10 +7,12 @@ namespace nowcell {
 std::vector<Verb> src_verbs() {
     return {
         {.name = "doctor",
-         .summary = "Say what this installation is made of, and test that it computes right.",
+         .summary =
+             "Say what this installation is made of, and test that it computes right; with --config also whether "
+             "data and network fit.",
          .handler = "nowcell_doctor",
-         .flags = {report_flag(), json_flag(), force_flag(), device_flag(), threads_flag()},
-         .examples = {"nowcell doctor", "nowcell doctor --json -"}},
+         .flags = {config_flag(), set_flag(), report_flag(), json_flag(), force_flag(), device_flag(), threads_flag()},
+         .examples = {"nowcell doctor", "nowcell doctor --json -", "nowcell doctor --config configs/era5_t2m.toml"}},
         {.name = "check",
          .summary = "Compare every engine of the ConvLSTM on this machine with its definition in float64, forward and "
                     "backward; ends with code 10 when one is off.",
@@ -99,6 +101,11 @@ std::vector<Key> model_keys() {
              "operators, "
              "which also compute every option that the others do not. A name of the other device acts as auto",
          .choices = algorithm_flag().choices},
+        {.name = "cells.cuda_graph",
+         .type = KeyType::boolean,
+         .fallback = "false",
+         .help = "on a GPU, replay each conv_lstm over a sequence as one CUDA graph from its second call on, at the "
+                 "price of copies of what goes in and comes out: for small frames of one size"},
         {.name = "model.strategy",
          .type = KeyType::text,
          .fallback = "\"encoder-forecaster\"",

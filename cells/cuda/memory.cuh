@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include <type_traits>
+
 namespace nowcell::cuda {
 
 template <class T>
@@ -79,19 +81,40 @@ struct Access {
         }
     }
 
+    // 16 bytes of numbers as stored.
+    static __device__ __forceinline__ auto whole(const float (&v)[N]) {
+        if constexpr (sizeof(T) == 4) {
+            return make_float4(v[0], v[1], v[2], v[3]);
+        } else {
+            return make_uint4(pack(v[0], v[1], T()), pack(v[2], v[3], T()), pack(v[4], v[5], T()),
+                              pack(v[6], v[7], T()));
+        }
+    }
+
     static __device__ __forceinline__ void store(T* p, const float (&v)[N]) {
         if constexpr (N == 1) {
             *p = from_float<T>(v[0]);
         } else if constexpr (sizeof(T) == 4) {
-            *reinterpret_cast<float4*>(p) = make_float4(v[0], v[1], v[2], v[3]);
+            *reinterpret_cast<float4*>(p) = whole(v);
         } else if constexpr (N == 8) {
-            *reinterpret_cast<uint4*>(p) =
-                make_uint4(pack(v[0], v[1], T()), pack(v[2], v[3], T()), pack(v[4], v[5], T()), pack(v[6], v[7], T()));
+            *reinterpret_cast<uint4*>(p) = whole(v);
         } else {
             *reinterpret_cast<uint2*>(p) = make_uint2(pack(v[0], v[1], T()), pack(v[2], v[3], T()));
         }
     }
 };
+
+/// To global memory, 16 bytes by one instruction for certain: a float4 that is assigned the compiler sometimes stores
+/// as four floats. Write-back is what any store does.
+template <class T, int N>
+__device__ __forceinline__ void store_global(T* p, const float (&v)[N]) {
+    if constexpr (sizeof(T) * N == 16) {
+        const auto whole = Access<T, N>::whole(v);
+        __stwb(reinterpret_cast<std::remove_const_t<decltype(whole)>*>(p), whole);
+    } else {
+        Access<T, N>::store(p, v);
+    }
+}
 
 constexpr unsigned kAllLanes = 0xffffffffU;
 
@@ -142,8 +165,8 @@ __device__ __forceinline__ void store_floats(float* p, const LanePair& pair, con
     const float4 low = make_float4(v[0], v[1], v[2], v[3]), high = make_float4(v[4], v[5], v[6], v[7]);
     const float4 other = swapped(either(pair.odd, low, high));
     auto* const at = p + pair.offset();
-    if (pair.first) *reinterpret_cast<float4*>(at) = either(pair.odd, other, low);
-    if (pair.second) *reinterpret_cast<float4*>(at + 8) = either(pair.odd, high, other);
+    if (pair.first) __stwb(reinterpret_cast<float4*>(at), either(pair.odd, other, low));
+    if (pair.second) __stwb(reinterpret_cast<float4*>(at + 8), either(pair.odd, high, other));
 }
 
 /// The same for 4 floats or 1, which one lane moves alone.

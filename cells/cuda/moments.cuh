@@ -158,7 +158,7 @@ __device__ __forceinline__ void store_row_floats(float* p, bool mine, const floa
     if constexpr (N == 8) {
         store_floats(p, LanePair(mine), v);
     } else if (mine) {
-        Access<float, N>::store(p, v);
+        store_global(p, v);
     }
 }
 

@@ -102,12 +102,12 @@ __device__ __forceinline__ void forward(const RowsForward& all) {
         for (int k = 0; k < kPacks; ++k) {
             const uint32_t column = column_of<N, kLanes>(k);
             const bool mine = column < rows.length;
-            float scale[N], shift[N];
+            float scale[N], shift[N], normed[N];
             load_row_floats(a.scale + column, mine, scale);
             load_row_floats(a.shift + column, mine, shift);
 #pragma unroll
-            for (int i = 0; i < N; ++i) r.x[k][i] = fmaf(r.x[k][i] * deviation, scale[i], shift[i]);
-            if (mine) Access<T, N>::store(y + column, r.x[k]);
+            for (int i = 0; i < N; ++i) normed[i] = fmaf(r.x[k][i] * deviation, scale[i], shift[i]);
+            if (mine) store_global(y + column, normed);
         }
     }
 }
@@ -125,25 +125,17 @@ __device__ __forceinline__ void store_sums(const float (&sums)[2][kPacks][N], ui
         }
     } else {
         constexpr uint32_t kWarps = kStreamThreads / kLanes, kColumns = kLanes * N;
-        // Four floats apart after each 32: the 16-byte stores of eight lanes then touch all banks once.
-        constexpr uint32_t kSpace = kColumns + kColumns / 8;
-        const auto slot = [](uint32_t column) { return column + column / 32 * 4; };
-        __shared__ __align__(16) float of_warp[2][kWarps][kSpace];
+        // One number of each lane after the other: in either direction a warp touches every bank once.
+        constexpr uint32_t kApart = kLanes + kLanes / N;
+        __shared__ float of_warp[2][kWarps][N * kApart];
 #pragma unroll
         for (int k = 0; k < kPacks; ++k) {
             if (k > 0) __syncthreads();
 #pragma unroll
             for (int of = 0; of < 2; ++of) {
-                constexpr int kStep = N == 1 ? 1 : 4;
 #pragma unroll
-                for (int i = 0; i < N; i += kStep) {
-                    float* const at = &of_warp[of][threadIdx.x / kLanes][slot(threadIdx.x % kLanes * N + i)];
-                    if constexpr (N == 1) {
-                        *at = sums[of][k][i];
-                    } else {
-                        *reinterpret_cast<float4*>(at) =
-                            make_float4(sums[of][k][i], sums[of][k][i + 1], sums[of][k][i + 2], sums[of][k][i + 3]);
-                    }
+                for (int i = 0; i < N; ++i) {
+                    of_warp[of][threadIdx.x / kLanes][i * kApart + threadIdx.x % kLanes] = sums[of][k][i];
                 }
             }
             __syncthreads();
@@ -152,7 +144,8 @@ __device__ __forceinline__ void store_sums(const float (&sums)[2][kPacks][N], ui
                 const uint32_t of = t / kColumns, inside = t % kColumns, column = k * kColumns + inside;
                 float sum = 0.0F;
 #pragma unroll
-                for (uint32_t warp = 0; warp < kWarps; ++warp) sum += of_warp[of][warp][slot(inside)];
+                for (uint32_t warp = 0; warp < kWarps; ++warp)
+                    sum += of_warp[of][warp][inside % N * kApart + inside / N];
                 if (column < length) partials[of * length + column] = sum;
             }
         }
@@ -192,16 +185,16 @@ __device__ __forceinline__ void backward(const RowsBackward& all) {
         for (int k = 0; k < kPacks; ++k) {
             const uint32_t column = column_of<N, kLanes>(k);
             const bool mine = column < rows.length;
-            float scale[N];
+            float scale[N], out[N];
             load_row_floats(a.scale + column, mine, scale);
 #pragma unroll
             for (int i = 0; i < N; ++i) {
                 const float x = r.x[k][i] * deviation;
                 sums[0][k][i] = fmaf(d[k][i], x, sums[0][k][i]);
                 sums[1][k][i] += d[k][i];
-                d[k][i] = deviation * (d[k][i] * scale[i] - mean_g - x * mean_gx);
+                out[i] = deviation * (d[k][i] * scale[i] - mean_g - x * mean_gx);
             }
-            if (mine) Access<T, N>::store(d_x + column, d[k]);
+            if (mine) store_global(d_x + column, out);
         }
     }
     if (all.partials != nullptr) {

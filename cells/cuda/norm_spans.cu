@@ -86,7 +86,7 @@ __device__ __forceinline__ void forward(const SpansForward& all) {
             load_row_floats(a.shift + at, mine, shift);
 #pragma unroll
             for (int i = 0; i < N; ++i) x[i] = fmaf((x[i] - total.mean) * deviation, scale[i], shift[i]);
-            if (mine) Access<T, N>::store(y + at, x);
+            if (mine) store_global(y + at, x);
         }
     }
 }

@@ -12,7 +12,7 @@ constexpr std::int64_t kBlocksPerMultiprocessor = 32;  // a few waves: the tail 
 constexpr std::int64_t kNormChunk = 4096;     // a few packs for each thread of a block
 constexpr std::int64_t kNormPartsMost = 128;  // each warp of the next kernel adds them up
 constexpr std::int64_t kNormGroupLength = std::int64_t{1} << 18;
-constexpr std::int64_t kNormGroupSpans = 8;
+constexpr std::int64_t kNormGroupSpans = 8, kNormGroupsMost = 1024;
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -70,7 +70,7 @@ Launch plan_norm_parts(const DeviceLimits& limits, unsigned parts, std::int64_t 
 
 unsigned norm_groups(std::int64_t length, std::int64_t spans) {
     // Small spans alone would leave most of a GPU idle; each group costs two more sums per number.
-    const std::int64_t most = std::max<std::int64_t>(1, spans / kNormGroupSpans);
+    const std::int64_t most = std::clamp<std::int64_t>(spans / kNormGroupSpans, 1, kNormGroupsMost);
     return static_cast<unsigned>(
         std::clamp<std::int64_t>(kNormGroupLength / std::max<std::int64_t>(1, length), 1, most));
 }

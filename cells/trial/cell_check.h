@@ -4,7 +4,6 @@
 #include "cells/trial/setting.h"
 #include "cells/trial/text.h"
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +39,10 @@ struct CheckRow {
 /// expected.
 double allowed_error(const torch::Device& device, const std::string& type, Algorithm algorithm);
 constexpr double kPeakOfNorm = 4.0;
+
+/// Tensors that are judged together; float64 on the CPU, pairs of one shape.
+CheckedTensor compare(const char* name, const std::vector<torch::Tensor>& got,
+                      const std::vector<torch::Tensor>& expected, double allowed);
 
 /// Forward and backward, all engines and types of the device, shapes with odd sizes, unaligned channels, B = 1, T = 1,
 /// peepholes, norms, activations, memory modes.

@@ -6,7 +6,6 @@
 
 #include <ATen/Context.h>
 
-#include <algorithm>
 #include <charconv>
 
 namespace nowcell {
@@ -21,13 +20,7 @@ std::vector<Algorithm> engines_of(const torch::Device& device) {
         if (cpu::isa() == cpu::Isa::plain) return {Algorithm::reference};
         return {Algorithm::direct, Algorithm::winograd_safe, Algorithm::winograd_fast, Algorithm::reference};
     }
-    std::vector<Algorithm> engines;
-    for (const char* name : {"cudnn", "cudnn-separate", "implicit-gemm"}) {
-        const auto& names = algorithm_names();
-        if (std::find(names.begin(), names.end(), name) != names.end()) engines.push_back(algorithm_from(name));
-    }
-    if (engines.empty()) engines.push_back(Algorithm::automatic);
-    return engines;
+    return {Algorithm::cudnn, Algorithm::cudnn_separate, Algorithm::implicit_gemm};
 }
 
 std::string name_of(torch::ScalarType type) {

@@ -336,10 +336,69 @@ TEST_CASE("a full disk ends with code 7 and leaves the earlier files intact") {
 
 TEST_CASE("doctor finds that the program computes what Keras computes") {
     const Outcome outcome = run_nowcell({"doctor", "--json", "-", "--device", "cpu"});
+    INFO(outcome.out);
     REQUIRE(outcome.code == 0);
     const auto report = nlohmann::json::parse(outcome.out);
+    CHECK(report.at("schema") == "nowcell.doctor/2");
     CHECK(report.at("ok") == true);
-    CHECK(report.at("findings").size() >= 6);
+    std::string names;
+    for (const auto& finding : report.at("findings")) {
+        INFO(finding);
+        names += finding.at("name").get<std::string>() + ",";
+        CHECK(finding.at("state") != "FAIL");
+        CHECK((finding.at("state") == "PASS" || !finding.at("remedy").get<std::string>().empty()));
+    }
+    for (const char* name :
+         {"CPU", "LibTorch", "NVIDIA driver", "self-test on cpu", "HDF5", "file locking", "OpenCV"}) {
+        INFO(name << " in " << names);
+        CHECK(holds(names, std::string(name) + ","));
+    }
+}
+
+TEST_CASE("doctor compares a configuration with its data") {
+    const Workshop shop;
+    std::ofstream(shop.folder.path("long.toml")) << "[data]\npath = \"d.h5\"\ninput_steps = 900\n";
+    const auto findings = [&](const std::string& config, int code) {
+        const Outcome outcome =
+            run_nowcell({"doctor", "--device", "cpu", "-c", config, "--json", "-"}, shop.folder.path());
+        INFO(outcome.out << outcome.err);
+        CHECK(outcome.code == code);
+        return outcome.out;
+    };
+    const std::string good = findings("c.toml", 0);
+    CHECK(holds(good, "recordings of up to"));
+    CHECK(holds(good, "parameters"));
+    CHECK(holds(findings("long.toml", 5), "a window needs"));
+    std::ofstream(shop.folder.path("lost.toml")) << "[data]\npath = \"lost.h5\"\n";
+    CHECK(holds(findings("lost.toml", 5), "lost.h5"));
+}
+
+TEST_CASE("check finds every engine of the CPU within what is allowed") {
+    const Outcome outcome = run_nowcell({"check", "--device", "cpu", "--json", "-"});
+    INFO(outcome.err);
+    REQUIRE(outcome.code == 0);
+    const auto report = nlohmann::json::parse(outcome.out);
+    CHECK(report.at("schema") == "nowcell.check/1");
+    CHECK(report.at("ok") == true);
+    CHECK(report.at("failed") == 0);
+    CHECK(report.at("passed") >= 60);
+    bool asked_for_more = false;
+    for (const auto& row : report.at("rows")) {
+        INFO(row);
+        CHECK(row.at("h_rel") > 0.0);  // no engine is float64
+        CHECK(row.at("h_rel") <= row.at("allowed"));
+        CHECK(row.at("d_input_rel") <= row.at("allowed"));
+        CHECK_FALSE(row.at("computed_by").get<std::string>().empty());
+        if (row.at("state") == "NOT RUN") {
+            asked_for_more = true;
+            CHECK(holds(row.at("computed_by"), ": "));  // and why
+        }
+        CHECK((row.at("state") == "NOT RUN" || holds(row.at("computed_by"), row.at("engine").get<std::string>())));
+    }
+    CHECK((asked_for_more || report.at("rows")[0].at("engine") == "reference"));
+    const TemporaryFolder folder;
+    check_failure(folder, {"check", "--device", "cuda:99"}, 5, {"--device cpu", "nowcell doctor"});
+    check_failure(folder, {"check", "--device", "tpu"}, 2, {"tpu"});
 }
 
 TEST_CASE("a training step keeps no more than it says") {

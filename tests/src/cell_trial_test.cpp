@@ -1,14 +1,17 @@
 // The cells that `nowcell bench cells` times, and the speed it expects.
-#include "cells/trial/trial_cell.h"
 #include "cells/trial/cell_bars.h"
+#include "cells/trial/cell_check.h"
+#include "cells/trial/trial_cell.h"
 #include "src/verb.h"
 
 #include <ATen/ATen.h>
+#include <nlohmann/json.hpp>
 
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 
 #include <algorithm>
+#include <cmath>
 
 using Catch::Approx;
 using nowcell::Algorithm;
@@ -92,4 +95,51 @@ TEST_CASE("the command line names the cases and algorithms that there are") {
     std::string names;
     for (const CellCase& shape : nowcell::cell_cases()) names += (names.empty() ? "" : ", ") + shape.name;
     CHECK(holds(flag("--config").help, names));
+}
+
+TEST_CASE("a report without libraries is JSON that libraries read") {
+    nowcell::TrialReport report;
+    report.head = {{"text", "a \"b\" \\ \n"}, {"number", 0.25}, {"count", std::int64_t{3}}, {"flag", true}};
+    report.rows = {{{"none", nullptr}}, {{"nan", std::nan("")}}};
+    const auto json = nlohmann::json::parse(report.json());
+    CHECK(json.at("text") == "a \"b\" \\ \n");
+    CHECK(json.at("number") == 0.25);
+    CHECK(json.at("count") == 3);
+    CHECK(json.at("flag") == true);
+    CHECK(json.at("rows")[0].at("none").is_null());
+    CHECK(json.at("rows")[1].at("nan").is_null());
+}
+
+TEST_CASE("check names rows that failed, and engines that computed nothing") {
+    using nowcell::CheckState;
+    const auto row = [](Algorithm algorithm, CheckState state) {
+        nowcell::CheckRow made{"odd sizes", "", "float32", algorithm, "reference: no reason", 1e-5};
+        made.state = state;
+        return made;
+    };
+    CHECK(nowcell::check_problems(
+              {row(Algorithm::direct, CheckState::passed), row(Algorithm::direct, CheckState::not_run)})
+              .empty());
+    const auto failed = nowcell::check_problems({row(Algorithm::direct, CheckState::failed)});
+    REQUIRE(failed.size() == 1);
+    CHECK(holds(failed.front(), "odd sizes, float32, direct"));
+    const auto idle = nowcell::check_problems(
+        {row(Algorithm::direct, CheckState::passed), row(Algorithm::winograd_fast, CheckState::not_run)});
+    REQUIRE(idle.size() == 1);
+    CHECK(holds(idle.front(), "winograd-fast computed no row; reference: no reason"));
+}
+
+TEST_CASE("what is off by more than allowed, or not a number, fails") {
+    const torch::Tensor expected = at::linspace(-1.0, 1.0, 101, at::kDouble);
+    const auto judge = [&](const torch::Tensor& got) { return nowcell::compare("h", {got}, {expected}, 1e-3); };
+    CHECK(judge(expected).passed);
+    CHECK(judge(expected * (1.0 + 5e-4)).passed);
+    CHECK_FALSE(judge(expected * (1.0 + 2e-3)).passed);
+    torch::Tensor one_wrong = expected.clone();
+    one_wrong[50] += 4.5e-3;  // hidden in the norm, not in the largest difference
+    CHECK(judge(one_wrong).relative < 1e-3);
+    CHECK_FALSE(judge(one_wrong).passed);
+    one_wrong[50] = std::nan("");
+    CHECK_FALSE(judge(one_wrong).passed);
+    CHECK_FALSE(nowcell::compare("h", {expected}, {at::zeros_like(expected)}, 1e-3).passed);
 }
