@@ -67,8 +67,14 @@ std::vector<CudnnChoice> allowed(const CudnnSize& size, const std::vector<CudnnO
     for (const CudnnOffer& offer : offers) {
         if (!offer.possible || offer.choice.workspace_bytes > kMostWorkspaceBytes) continue;
         if (size.deterministic && !offer.deterministic) continue;
-        if (math_of(size) == CUDNN_FMA_MATH && offer.choice.math != CUDNN_FMA_MATH) continue;
         choices.push_back(offer.choice);
+        if (math_of(size) != CUDNN_FMA_MATH) continue;
+        // Where cuDNN names its default, which may be TF32, the algorithm is asked for the exact kind.
+        if (offer.choice.math == CUDNN_DEFAULT_MATH || offer.choice.math == CUDNN_FMA_MATH) {
+            choices.back().math = CUDNN_FMA_MATH;
+        } else {
+            choices.pop_back();
+        }
     }
     return choices;
 }

@@ -34,7 +34,7 @@ struct CudnnOffer {
     CudnnChoice choice;
     bool possible = false, deterministic = false;
 };
-/// Those that `size` allows, in their order. math: of a float32 without TF32 only CUDNN_FMA_MATH.
+/// Those that `size` allows, in their order, with CUDNN_FMA_MATH for float32 without TF32.
 std::vector<CudnnChoice> allowed(const CudnnSize& size, const std::vector<CudnnOffer>& offers);
 
 /// Workspaces above this are not asked for.
