@@ -16,12 +16,13 @@ __device__ __forceinline__ void backward(const GatesBackward& a) {
             const LanePair pair(mine);
             const Place<N> place(item, filters);
             const uint32_t at = place.state(filters);
-            float c_old[N] = {}, c[N], d_c[N] = {};
+            float c_old[N] = {}, c[N], d_c[N] = {}, peephole[3][N];
             load_floats(a.c.data + b * a.c.batch + at, pair, c);
             if (a.c_old.data != nullptr) load_floats(a.c_old.data + b * a.c_old.batch + at, pair, c_old);
             if (a.d_c.data != nullptr) load_floats(a.d_c.data + b * a.d_c.batch + at, pair, d_c);
+            load_peephole<Functions>(a.rules, a.shape, place, pair, peephole);
             if (mine) {
-                float gates[4][N], d_h[N] = {}, peephole[3][N];
+                float gates[4][N], d_h[N] = {};
 #pragma unroll
                 for (uint32_t gate = 0; gate < 4; ++gate) {
                     Access<T, N>::load(saved + place.gate(filters) + gate * filters, gates[gate]);
@@ -29,7 +30,6 @@ __device__ __forceinline__ void backward(const GatesBackward& a) {
                 if (a.d_out.data != nullptr)
                     add<T, N>(static_cast<const T*>(a.d_out.data) + b * a.d_out.batch + at, d_h);
                 if (a.d_h.data != nullptr) add<T, N>(static_cast<const T*>(a.d_h.data) + b * a.d_h.batch + at, d_h);
-                load_peephole<Functions>(a.rules, a.shape, place, peephole);
 #pragma unroll
                 for (int i = 0; i < N; ++i) {
                     const LstmGradients<float> d = lstm_backward(

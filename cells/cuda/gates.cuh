@@ -40,20 +40,23 @@ __device__ __forceinline__ void add_floats(const float* p, float (&sum)[N]) {
     }
 }
 
-// Of N channels from channel on; zeros where the layer has none.
+// Of N channels from channel on; zeros where the layer has none. Whole warps call it.
 template <class Functions, int N>
 __device__ __forceinline__ void load_peephole(const GateRules& rules, const StepShape& shape, const Place<N>& place,
-                                              float (&weights)[3][N]) {
+                                              const LanePair& pair, float (&weights)[3][N]) {
+    const auto filters = static_cast<uint32_t>(shape.filters);
 #pragma unroll
     for (int gate = 0; gate < 3; ++gate) {
 #pragma unroll
         for (int i = 0; i < N; ++i) weights[gate][i] = 0.0F;
         if constexpr (Functions::kPeephole) {
             if (rules.peephole == nullptr) continue;
-            const auto filters = static_cast<uint32_t>(shape.filters);
-            const uint32_t pixels = rules.pixel_peephole ? static_cast<uint32_t>(shape.height * shape.width) : 1U;
-            const uint32_t at = rules.pixel_peephole ? place.state(filters) : place.channel;
-            add_floats(rules.peephole + static_cast<std::size_t>(gate) * pixels * filters + at, weights[gate]);
+            if (rules.pixel_peephole) {
+                const std::size_t plane = static_cast<std::size_t>(shape.height * shape.width) * filters;
+                load_floats(rules.peephole + gate * plane + place.state(filters), pair, weights[gate]);
+            } else if (pair.mine()) {
+                add_floats(rules.peephole + gate * filters + place.channel, weights[gate]);
+            }
         }
     }
 }
@@ -95,6 +98,7 @@ __device__ __forceinline__ void gates_forward_body(const GatesForward& a, Source
             float c_old[N] = {};
             if (a.c_old.data != nullptr) load_floats(a.c_old.data + b * a.c_old.batch + at, pair, c_old);
             float gates[4][N] = {}, c[N] = {}, h[N], peephole[3][N];
+            load_peephole<Functions>(a.rules, a.shape, place, pair, peephole);
 #pragma unroll
             for (uint32_t gate = 0; gate < 4; ++gate) {
                 source.load(place.gate(filters) + gate * filters, mine, gates[gate]);
@@ -104,7 +108,6 @@ __device__ __forceinline__ void gates_forward_body(const GatesForward& a, Source
                 for (uint32_t gate = 0; gate < 4; ++gate) {
                     if (a.bias != nullptr) add_floats(a.bias + gate * filters + place.channel, gates[gate]);
                 }
-                load_peephole<Functions>(a.rules, a.shape, place, peephole);
 #pragma unroll
                 for (int i = 0; i < N; ++i) {
                     const LstmUnit<float> unit =

@@ -139,9 +139,9 @@ struct LanePair {
         first = odd ? other : mine;
         second = odd ? mine : other;
     }
-    __device__ __forceinline__ int offset() const {
-        return odd ? -4 : 0;
-    }  // from the lane's pack to its share of the first
+    __device__ __forceinline__ bool mine() const { return odd ? second : first; }
+    /// From the lane's pack to its share of the first.
+    __device__ __forceinline__ int offset() const { return odd ? -4 : 0; }
 };
 
 /// Packs at two places: `low_lane` is that of the lane 2k, `high_lane` that of 2k + 1.
@@ -172,7 +172,7 @@ __device__ __forceinline__ void store_floats(float* p, const LanePair& pair, con
 /// The same for 4 floats or 1, which one lane moves alone.
 template <int N>
 __device__ __forceinline__ void load_floats(const float* p, const LanePair& pair, float (&v)[N]) {
-    if (pair.odd ? pair.second : pair.first) {
+    if (pair.mine()) {
         Access<float, N>::load(p, v);
     } else {
 #pragma unroll
@@ -181,7 +181,7 @@ __device__ __forceinline__ void load_floats(const float* p, const LanePair& pair
 }
 template <int N>
 __device__ __forceinline__ void store_floats(float* p, const LanePair& pair, const float (&v)[N]) {
-    if (pair.odd ? pair.second : pair.first) Access<float, N>::store(p, v);
+    if (pair.mine()) Access<float, N>::store(p, v);
 }
 
 }  // namespace nowcell::cuda
