@@ -15,11 +15,14 @@ using test::DeviceBuffer;
 using test::Floats;
 using Doubles = std::vector<double>;
 
+// Tensors of one call lie apart by different gaps.
+enum class Gap { x = 1, addend, y, d_y, d_x };
+
 struct Case {
     StepShape shape;
     NormOver over = NormOver::pixel;
     bool addend = false, gradients = true;
-    std::size_t offset = 0, gap = 0;  // of addresses; from item to item, in elements
+    std::size_t offset = 0, gap = 0;  // of addresses; between items, in elements: see Gap
     float mean = 0.0F;
 
     std::size_t frame() const { return static_cast<std::size_t>(shape.pixels()) * 4 * shape.filters; }
@@ -27,7 +30,9 @@ struct Case {
     std::size_t length() const {
         return over == NormOver::pixel ? 4 * static_cast<std::size_t>(shape.filters) : frame();
     }
-    std::int64_t stride() const { return static_cast<std::int64_t>(frame() + gap); }
+    std::size_t stride(Gap of) const { return frame() + gap * static_cast<std::size_t>(of); }
+    Frames<void> frames(const DeviceBuffer& buffer, Gap of) const { return frames(buffer.data(), of); }
+    Frames<void> frames(void* data, Gap of) const { return {data, static_cast<std::int64_t>(stride(of))}; }
     std::string text(Storage storage) const {
         return std::string(test::name_of(storage)) + (over == NormOver::pixel ? " pixel B" : " frame B") +
                std::to_string(shape.batch) + " " + std::to_string(shape.height) + "x" + std::to_string(shape.width) +
@@ -58,16 +63,15 @@ const Case kCases[] = {
 };
 
 // Numbers of frames with gaps between them, and back.
-Floats spread(const Floats& values, const Case& c) {
-    Floats all(values.empty() ? 0 : (c.frame() + c.gap) * c.shape.batch, std::numeric_limits<float>::quiet_NaN());
-    for (std::size_t i = 0; i < values.size(); ++i)
-        all[i / c.frame() * (c.frame() + c.gap) + i % c.frame()] = values[i];
+Floats spread(const Floats& values, const Case& c, Gap of) {
+    const std::size_t stride = c.stride(of);
+    Floats all(values.empty() ? 0 : stride * c.shape.batch, std::numeric_limits<float>::quiet_NaN());
+    for (std::size_t i = 0; i < values.size(); ++i) all[i / c.frame() * stride + i % c.frame()] = values[i];
     return all;
 }
-Floats gathered(const Floats& all, const Case& c) {
+Floats gathered(const Floats& all, const Case& c, Gap of) {
     Floats values(c.numbers());
-    for (std::size_t i = 0; i < values.size(); ++i)
-        values[i] = all[i / c.frame() * (c.frame() + c.gap) + i % c.frame()];
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = all[i / c.frame() * c.stride(of) + i % c.frame()];
     return values;
 }
 Floats rounded_to_float(const Doubles& values) { return Floats(values.begin(), values.end()); }
@@ -129,30 +133,32 @@ double tolerance(const Case& c, Storage storage) {
 void try_case(const Case& c, Storage storage, bool in_place) {
     const Truth truth(c, storage);
     const std::string text = c.text(storage) + (in_place ? " in place" : "");
-    const std::size_t all = (c.frame() + c.gap) * c.shape.batch;
-    DeviceBuffer x(storage, spread(truth.x, c), c.offset), y(storage, all, c.offset);
-    const test::Optional addend(storage, spread(truth.addend, c), c.offset);
+    DeviceBuffer x(storage, spread(truth.x, c, Gap::x), c.offset),
+        y(storage, c.stride(Gap::y) * c.shape.batch, c.offset);
+    const test::Optional addend(storage, spread(truth.addend, c, Gap::addend), c.offset);
     DeviceBuffer scale(Storage::float32, truth.scale, c.offset), shift(Storage::float32, truth.shift, c.offset);
     DeviceBuffer workspace(Storage::float32, norm_workspace_bytes(c.shape, c.over) / sizeof(float));
 
     // Backward first: forward may be in place.
-    DeviceBuffer d_y(storage, spread(truth.d_y, c), c.offset), d_x(storage, all, c.offset);
+    const Gap gap_x = in_place ? Gap::d_y : Gap::d_x, gap_y = in_place ? Gap::x : Gap::y;
+    DeviceBuffer d_y(storage, spread(truth.d_y, c, Gap::d_y), c.offset),
+        d_x(storage, c.stride(Gap::d_x) * c.shape.batch, c.offset);
     NormBackward back;
     back.shape = c.shape, back.storage = storage, back.over = c.over;
-    back.x = {x.data(), c.stride()}, back.addend = {addend.data(), c.stride()};
+    back.x = c.frames(x, Gap::x), back.addend = c.frames(addend.data(), Gap::addend);
     back.scale = scale.floats();
-    back.d_y = {d_y.data(), c.stride()};
-    back.d_x = {in_place ? d_y.data() : d_x.data(), c.stride()};
+    back.d_y = c.frames(d_y, Gap::d_y);
+    back.d_x = c.frames(in_place ? d_y : d_x, gap_x);
     back.workspace = workspace.data();
     Floats first_scale, first_shift;
     for (int run = 0; run < (c.gradients ? 2 : 1); ++run) {
         DeviceBuffer d_scale(Storage::float32, truth.d_scale_before, c.offset),
             d_shift(Storage::float32, truth.d_shift_before, c.offset);
         if (c.gradients) back.d_scale = d_scale.floats(), back.d_shift = d_shift.floats();
-        d_y.write(spread(truth.d_y, c));
+        d_y.write(spread(truth.d_y, c, Gap::d_y));
         test::check(norm_backward(back, nullptr), "norm_backward");
-        test::expect_close(text + " d_x", gathered((in_place ? d_y : d_x).read(), c), rounded_to_float(truth.d_x),
-                           tolerance(c, storage));
+        test::expect_close(text + " d_x", gathered((in_place ? d_y : d_x).read(), c, gap_x),
+                           rounded_to_float(truth.d_x), tolerance(c, storage));
         if (!c.gradients) break;
         if (run == 0) {
             first_scale = d_scale.read(), first_shift = d_shift.read();
@@ -169,10 +175,10 @@ void try_case(const Case& c, Storage storage, bool in_place) {
     call.shape = c.shape, call.storage = storage, call.over = c.over;
     call.x = back.x, call.addend = back.addend;
     call.scale = scale.floats(), call.shift = shift.floats();
-    call.y = {in_place ? x.data() : y.data(), c.stride()};
+    call.y = c.frames(in_place ? x : y, gap_y);
     call.workspace = workspace.data();
     test::check(norm_forward(call, nullptr), "norm_forward");
-    test::expect_close(text + " y", gathered((in_place ? x : y).read(), c), rounded_to_float(truth.y),
+    test::expect_close(text + " y", gathered((in_place ? x : y).read(), c, gap_y), rounded_to_float(truth.y),
                        tolerance(c, storage));
 }
 
@@ -239,9 +245,10 @@ void try_gates(const GatesCase& g, Storage storage, bool in_place) {
     }
 
     const std::string text = "gates " + c.text(storage) + (g.part == NormedPart::sum ? " sum" : " hidden");
-    DeviceBuffer input(storage, spread(sums.x, c), c.offset);
-    DeviceBuffer kept(storage, (c.frame() + c.gap) * c.shape.batch, c.offset);
-    const test::Optional hidden(storage, spread(sums.addend, c), c.offset);
+    DeviceBuffer input(storage, spread(sums.x, c, Gap::x), c.offset);
+    DeviceBuffer kept(storage, c.stride(Gap::y) * c.shape.batch, c.offset);
+    const test::Optional hidden(storage, spread(sums.addend, c, Gap::addend), c.offset);
+    const Gap gap = in_place ? Gap::x : Gap::y;
     DeviceBuffer scale(Storage::float32, sums.scale, c.offset), shift(Storage::float32, sums.shift, c.offset);
     const test::Optional bias_there(Storage::float32, bias), peephole_there(Storage::float32, peephole),
         c_old_there(Storage::float32, c_old, c.offset);
@@ -253,16 +260,16 @@ void try_gates(const GatesCase& g, Storage storage, bool in_place) {
     GatesForward& a = call.gates;
     a.shape = c.shape, a.storage = storage;
     a.rules = {g.activation, Activation::sigmoid, peephole_there.floats(), false};
-    a.input = {input.data(), c.stride()}, a.hidden = {hidden.data(), c.stride()};
+    a.input = c.frames(input, Gap::x), a.hidden = c.frames(hidden.data(), Gap::addend);
     a.bias = bias_there.floats();
     a.c_old = {c_old_there.floats(), static_cast<std::int64_t>(state_frame)};
     a.c = {c_there.floats(), static_cast<std::int64_t>(state_frame)};
     a.h = {h_there.data(), static_cast<std::int64_t>(state_frame)};
-    a.gates = {in_place ? input.data() : kept.data(), c.stride()};
+    a.gates = c.frames(in_place ? input : kept, gap);
     test::check(norm_gates_forward(call, nullptr), "norm_gates_forward");
     test::expect_close(text + " c", c_there.read(), c_new, 1e-5);
     test::expect_close(text + " h", h_there.read(), h, std::max(1e-5, test::tolerance_of(storage)));
-    test::expect_close(text + " gates", gathered((in_place ? input : kept).read(), c), gates,
+    test::expect_close(text + " gates", gathered((in_place ? input : kept).read(), c, gap), gates,
                        std::max(1e-5, test::tolerance_of(storage)));
 }
 
