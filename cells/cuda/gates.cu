@@ -1,4 +1,5 @@
 #include "cells/cuda/gates.cuh"
+#include "cells/cuda/units.cuh"
 
 namespace nowcell::cuda {
 namespace {
@@ -30,15 +31,7 @@ __device__ __forceinline__ void backward(const GatesBackward& a) {
                 if (a.d_out.data != nullptr)
                     add<T, N>(static_cast<const T*>(a.d_out.data) + b * a.d_out.batch + at, d_h);
                 if (a.d_h.data != nullptr) add<T, N>(static_cast<const T*>(a.d_h.data) + b * a.d_h.batch + at, d_h);
-#pragma unroll
-                for (int i = 0; i < N; ++i) {
-                    const LstmGradients<float> d = lstm_backward(
-                        functions, LstmGates<float>{gates[0][i], gates[1][i], gates[2][i], gates[3][i]}, c_old[i], c[i],
-                        d_h[i], d_c[i], LstmPeephole<float>{peephole[0][i], peephole[1][i], peephole[2][i]});
-                    gates[0][i] = d.gates.i, gates[1][i] = d.gates.f;
-                    gates[2][i] = d.gates.g, gates[3][i] = d.gates.o;
-                    d_c[i] = d.c_old;
-                }
+                backward_units(functions, gates, c_old, c, d_h, peephole, d_c);
                 T* const out = static_cast<T*>(a.d_gates.data) + b * a.d_gates.batch + place.gate(filters);
 #pragma unroll
                 for (uint32_t gate = 0; gate < 4; ++gate) Access<T, N>::store(out + gate * filters, gates[gate]);
@@ -78,10 +71,6 @@ cudaError_t run(const KernelRow<Call> (&table)[kRows], const Call& call, bool pa
     return launch_gates(kernel_of(table, call.storage, packs, policy_for(call.rules, packs)), call, call.shape,
                         pack_width(call.storage, packs), stream);
 }
-
-bool in_packs(const Frames<const void>& f, Storage s) { return !f || is_aligned(f.data, f.batch, element_bytes(s)); }
-bool in_packs(const Frames<const float>& f) { return !f || is_aligned(f.data, f.batch, sizeof(float)); }
-bool in_packs(const float* p) { return is_aligned(p, 0, sizeof(float)); }
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 #include "cells/cuda/launch.h"
 #include "cells/cuda/memory.cuh"
 #include "cells/cuda/policies.cuh"
+#include "cells/cuda/units.cuh"
 
 namespace nowcell::cuda {
 
@@ -108,15 +109,7 @@ __device__ __forceinline__ void gates_forward_body(const GatesForward& a, Source
                 for (uint32_t gate = 0; gate < 4; ++gate) {
                     if (a.bias != nullptr) add_floats(a.bias + gate * filters + place.channel, gates[gate]);
                 }
-#pragma unroll
-                for (int i = 0; i < N; ++i) {
-                    const LstmUnit<float> unit =
-                        lstm_forward(functions, LstmGates<float>{gates[0][i], gates[1][i], gates[2][i], gates[3][i]},
-                                     c_old[i], LstmPeephole<float>{peephole[0][i], peephole[1][i], peephole[2][i]});
-                    gates[0][i] = unit.gates.i, gates[1][i] = unit.gates.f;
-                    gates[2][i] = unit.gates.g, gates[3][i] = unit.gates.o;
-                    c[i] = unit.c, h[i] = unit.h;
-                }
+                forward_units(functions, gates, c_old, peephole, c, h);
                 Access<T, N>::store(static_cast<T*>(a.h.data) + b * a.h.batch + at, h);
                 if (a.gates.data != nullptr) {
                     T* const kept = static_cast<T*>(a.gates.data) + b * a.gates.batch + place.gate(filters);

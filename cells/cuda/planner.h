@@ -36,6 +36,12 @@ int pack_width(Storage storage, bool packs);
 /// Whether channels may be moved 16 bytes at a time: F fits, and each address and batch stride is a multiple of them.
 bool moves_packs(Storage storage, std::int64_t filters);
 bool is_aligned(const void* data, std::int64_t batch_stride, std::size_t element_bytes);
+/// Whether what a call points to, if anything, may be moved so.
+inline bool in_packs(const Frames<const void>& f, Storage s) {
+    return !f || is_aligned(f.data, f.batch, element_bytes(s));
+}
+inline bool in_packs(const Frames<const float>& f) { return !f || is_aligned(f.data, f.batch, sizeof(float)); }
+inline bool in_packs(const float* p) { return is_aligned(p, 0, sizeof(float)); }
 
 /// Whether the numbers of one frame of `channels` can be counted with 32 bits, as kernels do.
 bool frame_fits(const StepShape& shape, std::int64_t channels);

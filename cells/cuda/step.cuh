@@ -118,8 +118,4 @@ cudaError_t run_step(const StepRow<Call> (&table)[kRows], const Call& call, bool
     return cudaErrorInvalidValue;
 }
 
-inline bool is_aligned(const Frames<const void>& frames, Storage storage) {
-    return is_aligned(frames.data, frames.batch, element_bytes(storage));
-}
-
 }  // namespace nowcell::cuda

@@ -1,4 +1,5 @@
 #include "cells/cuda/step.cuh"
+#include "cells/cuda/units.cuh"
 
 namespace nowcell::cuda {
 namespace {
@@ -16,15 +17,7 @@ __device__ __forceinline__ void finish_backward(const GatesBackward& a, const Sp
     if (a.d_c.data != nullptr) Quad<float, kPacks>::add(spot.at<const float>(a.d_c, filters), spot.count, d_c);
     if (a.d_out.data != nullptr) Quad<T, kPacks>::add(spot.at<const T>(a.d_out, filters), spot.count, d_h);
     load_peephole<Functions, kPacks>(a.rules, a.shape, spot, peephole);
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-        const LstmGradients<float> d =
-            lstm_backward(functions, LstmGates<float>{gates[0][i], gates[1][i], gates[2][i], gates[3][i]}, c_old[i],
-                          c[i], d_h[i], d_c[i], LstmPeephole<float>{peephole[0][i], peephole[1][i], peephole[2][i]});
-        gates[0][i] = d.gates.i, gates[1][i] = d.gates.f;
-        gates[2][i] = d.gates.g, gates[3][i] = d.gates.o;
-        d_c[i] = d.c_old;
-    }
+    backward_units(functions, gates, c_old, c, d_h, peephole, d_c);
     Quad<float, kPacks>::store(spot.at<float>(a.d_c_old, filters), spot.count, d_c);
     T* const out = spot.at<T>(a.d_gates, 4 * filters);
 #pragma unroll
@@ -72,7 +65,7 @@ cudaError_t step_backward(const StepBackward& call, cudaStream_t stream) {
     {storage_of<T>, std::is_same_v<Tile, LargeTile>, kPacks, policy_of<Functions>, nowcell_step_backward_##suffix},
     static constexpr StepRow<StepBackward> kTable[] = {NOWCELL_FOR_EACH_STEP_KERNEL(NOWCELL_ROW)};
 #undef NOWCELL_ROW
-    const bool packs = moves_packs(call.gates) && is_aligned(call.d_gates_next, call.gates.storage);
+    const bool packs = moves_packs(call.gates) && in_packs(call.d_gates_next, call.gates.storage);
     return run_step(kTable, call, packs, call.gates.shape.filters, stream);
 }
 

@@ -1,4 +1,5 @@
 #include "cells/cuda/step.cuh"
+#include "cells/cuda/units.cuh"
 
 namespace nowcell::cuda {
 namespace {
@@ -18,15 +19,7 @@ __device__ __forceinline__ void finish_forward(const GatesForward& a, const Spot
     float c_old[4] = {}, c[4], h[4], peephole[3][4] = {};
     if (a.c_old.data != nullptr) Quad<float, kPacks>::add(spot.at<const float>(a.c_old, filters), spot.count, c_old);
     load_peephole<Functions, kPacks>(a.rules, a.shape, spot, peephole);
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-        const LstmUnit<float> unit =
-            lstm_forward(functions, LstmGates<float>{gates[0][i], gates[1][i], gates[2][i], gates[3][i]}, c_old[i],
-                         LstmPeephole<float>{peephole[0][i], peephole[1][i], peephole[2][i]});
-        gates[0][i] = unit.gates.i, gates[1][i] = unit.gates.f;
-        gates[2][i] = unit.gates.g, gates[3][i] = unit.gates.o;
-        c[i] = unit.c, h[i] = unit.h;
-    }
+    forward_units(functions, gates, c_old, peephole, c, h);
     Quad<float, kPacks>::store(spot.at<float>(a.c, filters), spot.count, c);
     Quad<T, kPacks>::store(spot.at<T>(a.h, filters), spot.count, h);
     if (a.gates.data == nullptr) return;
@@ -81,7 +74,7 @@ cudaError_t step_forward(const StepForward& call, cudaStream_t stream) {
     {storage_of<T>, std::is_same_v<Tile, LargeTile>, kPacks, policy_of<Functions>, nowcell_step_forward_##suffix},
     static constexpr StepRow<StepForward> kTable[] = {NOWCELL_FOR_EACH_STEP_KERNEL(NOWCELL_ROW)};
 #undef NOWCELL_ROW
-    const bool packs = moves_packs(call.gates) && is_aligned(call.h_old, call.gates.storage);
+    const bool packs = moves_packs(call.gates) && in_packs(call.h_old, call.gates.storage);
     return run_step(kTable, call, packs, used_forward_columns(call.gates.shape.filters), stream);
 }
 

@@ -1,5 +1,7 @@
 #include "cells/trial/check_case.h"
 
+#include "cells/conv_lstm_sequence.h"
+
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 
@@ -96,17 +98,9 @@ CheckInputs CheckInputs::leaves(const torch::Device& device, torch::ScalarType t
 }
 
 std::vector<torch::Tensor> CheckInputs::tensors() const {
-    return {x,
-            state.h,
-            state.c,
-            weights.input,
-            weights.hidden,
-            weights.bias,
-            weights.peephole,
-            weights.norm_input_scale,
-            weights.norm_input_shift,
-            weights.norm_hidden_scale,
-            weights.norm_hidden_shift};
+    std::vector<torch::Tensor> all = ConvLstmArguments{x, state, weights}.tensors();
+    all.resize(kConvLstmGradients);
+    return all;
 }
 
 }  // namespace nowcell
