@@ -1,7 +1,7 @@
 #include "data/hdf5_source.h"
 
 #include "data/decode.h"
-#include "data/fingerprint.h"
+#include "data/formats/fingerprint.h"
 #include "data/frame_layout.h"
 #include "data/hdf5_io.h"
 #include "src/error.h"
@@ -211,6 +211,6 @@ class Hdf5Source : public FrameSource {
 
 }  // namespace
 
-std::unique_ptr<FrameSource> open_hdf5(const SourceOptions& options) { return std::make_unique<Hdf5Source>(options); }
+std::unique_ptr<FrameSource> open_hdf5_source(const SourceOptions& options) { return std::make_unique<Hdf5Source>(options); }
 
 }  // namespace nowcell

@@ -8,6 +8,6 @@
 namespace nowcell {
 
 /// Opens a file that is known to be HDF5; open_source decides that. Throws Error(data) as open_source does.
-std::unique_ptr<FrameSource> open_hdf5(const SourceOptions& options);
+std::unique_ptr<FrameSource> open_hdf5_source(const SourceOptions& options);
 
 }  // namespace nowcell

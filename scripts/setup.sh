@@ -58,6 +58,8 @@ nlohmann-json nlohmann-json3-dev nlohmann/json.hpp nlohmann_json
 fmt libfmt-dev fmt/core.h fmt
 spdlog libspdlog-dev spdlog/spdlog.h spdlog
 libzip libzip-dev zip.h libzip
+libdeflate libdeflate-dev libdeflate.h libdeflate
+zlib zlib1g-dev zlib.h zlib
 giflib libgif-dev gif_lib.h -
 xxHash libxxhash-dev xxhash.h libxxhash
 Catch2 catch2 catch2/catch.hpp|catch2/catch_all.hpp catch2|catch2-with-main"

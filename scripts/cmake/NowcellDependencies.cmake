@@ -1,5 +1,5 @@
 # What the rest of Nowcell needs besides NowcellCellsDependencies.cmake.
-find_package(HDF5 REQUIRED COMPONENTS C)
+find_package(HDF5 REQUIRED COMPONENTS C HL)
 find_package(OpenCV 4.5 REQUIRED COMPONENTS core imgproc imgcodecs videoio video)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
@@ -7,6 +7,10 @@ find_package(nlohmann_json 3.10 REQUIRED)
 find_package(tomlplusplus QUIET)
 find_package(CLI11 REQUIRED)
 find_package(GIF REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
+pkg_check_modules(libdeflate REQUIRED IMPORTED_TARGET libdeflate)
 find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
 find_path(TOMLPLUSPLUS_INCLUDE_DIR toml++/toml.h REQUIRED)
 

@@ -1,4 +1,4 @@
-#include "data/fingerprint.h"
+#include "data/formats/fingerprint.h"
 #include "data/frame_source.h"
 #include "data/hdf5_io.h"
 #include "src/error.h"

@@ -1,4 +1,4 @@
-#include "data/fingerprint.h"
+#include "data/formats/fingerprint.h"
 
 #include "src/error.h"
 
@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <vector>
@@ -42,6 +43,20 @@ std::string fingerprint(const std::string& path) {
     }
     if (!file) throw Error(ExitCode::data, "cannot read " + path);
     return fmt::format("{:016x}", XXH3_64bits_digest(state.get()));
+}
+
+std::string fingerprint(const std::vector<std::string>& paths) {
+    if (paths.size() == 1) return fingerprint(paths.front());
+    constexpr std::size_t kSampled = 16;
+    std::string text;
+    for (std::size_t i = 0; i < paths.size(); ++i) {
+        std::error_code ignored;
+        text += fmt::format("{} {}\n", std::filesystem::path(paths[i]).filename().string(),
+                            std::filesystem::file_size(paths[i], ignored));
+    }
+    const std::size_t count = std::min(kSampled, paths.size());
+    for (std::size_t i = 0; i < count; ++i) text += fingerprint(paths[i * (paths.size() - 1) / (count - 1)]);
+    return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
 }
 
 }  // namespace nowcell
