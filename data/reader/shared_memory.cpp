@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -36,7 +37,7 @@ SharedMemory::~SharedMemory() {
 }
 
 std::shared_ptr<const SharedMemory::Block> SharedMemory::take(std::size_t bytes) {
-    bytes = (bytes + kGrain - 1) / kGrain * kGrain;
+    bytes = (std::max<std::size_t>(1, bytes) + kGrain - 1) / kGrain * kGrain;
     const std::lock_guard<std::mutex> guard(mutex_);
     Block block;
     const auto found = idle_.lower_bound(bytes);
