@@ -89,11 +89,12 @@ class Writer {
         H5Pset_obj_track_times(layout.id(), false);  // the same content is the same bytes
         if (data.chunk.empty() || data.values.numel() == 0) return layout;
         const std::vector<hsize_t> chunk(data.chunk.begin(), data.chunk.end());
-        if (H5Pset_chunk(layout.id(), static_cast<int>(chunk.size()), chunk.data()) < 0 ||
-            H5Pset_shuffle(layout.id()) < 0 || H5Pset_deflate(layout.id(), kGzipLevel) < 0 ||
-            H5Pset_fletcher32(layout.id()) < 0) {
-            fail(path_, "chunking " + data.name);
+        bool good = H5Pset_chunk(layout.id(), static_cast<int>(chunk.size()), chunk.data()) >= 0;
+        if (data.compress) {
+            good = good && H5Pset_shuffle(layout.id()) >= 0 && H5Pset_deflate(layout.id(), kGzipLevel) >= 0 &&
+                   H5Pset_fletcher32(layout.id()) >= 0;
         }
+        if (!good) fail(path_, "chunking " + data.name);
         return layout;
     }
 

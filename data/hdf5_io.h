@@ -20,8 +20,9 @@ using Attribute = std::variant<std::string, double, std::vector<double>>;
 struct Hdf5Dataset {
     std::string name;                      ///< "/frames"
     torch::Tensor values;                  ///< integer of 8 to 64 bits, float32 or float64, contiguous, any rank >= 1
-    std::vector<std::int64_t> chunk = {};  ///< empty: contiguous storage; else gzip + shuffle + Fletcher32
+    std::vector<std::int64_t> chunk = {};  ///< empty: contiguous storage
     std::map<std::string, Attribute> attributes = {};
+    bool compress = true;  ///< chunks: shuffle + gzip + Fletcher32
 };
 
 /// Writes a new HDF5 file, complete or not at all: temporary file, fsync, rename. Earliest file format, so that every
