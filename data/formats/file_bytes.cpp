@@ -4,9 +4,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <libdeflate.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -67,18 +67,6 @@ class MemoryBytes : public Bytes {
     std::vector<char> block_;
 };
 
-struct CloseGzip {
-    void operator()(gzFile_s* file) const { gzclose(file); }
-};
-
-[[noreturn]] void refuse_packed(const std::string& path, gzFile_s* file, std::int64_t got, std::int64_t expected) {
-    int code = Z_OK;
-    const std::string reason = gzerror(file, &code);
-    if (code != Z_OK && code != Z_BUF_ERROR) refuse(path, "the gzip data are corrupt: " + reason);
-    refuse(path, fmt::format("the file is truncated: got {} bytes, expected {}{}", got, expected,
-                             got == expected ? " and their checksum" : ""));
-}
-
 }  // namespace
 
 std::unique_ptr<Bytes> open_bytes(const std::string& path) { return std::make_unique<FileBytes>(path); }
@@ -93,24 +81,22 @@ std::vector<char> read_bytes(const std::string& path, std::int64_t limit) {
     return out;
 }
 
-std::vector<char> unpack_bytes(const std::string& path, std::int64_t count) {
-    const std::unique_ptr<gzFile_s, CloseGzip> file(gzopen(path.c_str(), "rb"));
-    if (file == nullptr) refuse(path, std::strerror(errno));
-    std::vector<char> out(static_cast<std::size_t>(count));
-    constexpr std::int64_t kBlock = 1 << 24;
-    for (std::int64_t done = 0; done < count;) {
-        const auto size = static_cast<unsigned>(std::min(kBlock, count - done));
-        const int got = gzread(file.get(), out.data() + done, size);
-        if (got <= 0) refuse_packed(path, file.get(), done, count);
-        done += got;
+std::vector<char> unpack_bytes(const std::string& path, std::int64_t count, std::int64_t limit) {
+    std::vector<char> packed = read_bytes(path, limit);
+    const bool gzipped = packed.size() > 2 && packed[0] == '\x1f' && packed[1] == '\x8b';
+    if (!gzipped) {
+        if (static_cast<std::int64_t>(packed.size()) == count) return packed;
+        refuse(path, fmt::format("the file has {} bytes, expected {}", packed.size(), count));
     }
-    char more = 0;  // the read past the end is the one that verifies the checksum
-    const int got = gzread(file.get(), &more, 1);
-    if (got > 0) refuse(path, fmt::format("more than the {} bytes that its header tells", count));
-    int code = Z_OK;
-    gzerror(file.get(), &code);
-    if (got < 0 || code != Z_OK) refuse_packed(path, file.get(), count, count);
-    return out;
+    std::vector<char> out(static_cast<std::size_t>(count));
+    const std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)> inflater(
+        libdeflate_alloc_decompressor(), libdeflate_free_decompressor);
+    switch (libdeflate_gzip_decompress(inflater.get(), packed.data(), packed.size(), out.data(), out.size(), nullptr)) {
+        case LIBDEFLATE_SUCCESS: return out;
+        case LIBDEFLATE_SHORT_OUTPUT: refuse(path, fmt::format("it unpacks to fewer than {} bytes", count));
+        case LIBDEFLATE_INSUFFICIENT_SPACE: refuse(path, fmt::format("it unpacks to more than {} bytes", count));
+        default: refuse(path, "its gzip data are truncated or corrupt");
+    }
 }
 
 }  // namespace nowcell

@@ -27,8 +27,8 @@ std::unique_ptr<Bytes> hold_bytes(std::vector<char> block);
 /// The whole of a file. Throws Error(data) when it has more than `limit` bytes or cannot be read.
 std::vector<char> read_bytes(const std::string& path, std::int64_t limit);
 
-/// `count` bytes that a gzipped file unpacks to (a plain one: is), and no more: its end and checksum are verified.
-/// Throws Error(data) on a file that is truncated, corrupt or longer.
-std::vector<char> unpack_bytes(const std::string& path, std::int64_t count);
+/// The `count` bytes that a file holds or, gzipped, unpacks to; length and checksum are verified. The file itself may
+/// have `limit` bytes. Throws Error(data) when it is truncated, corrupt, or of another length.
+std::vector<char> unpack_bytes(const std::string& path, std::int64_t count, std::int64_t limit);
 
 }  // namespace nowcell

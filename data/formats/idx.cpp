@@ -71,7 +71,7 @@ std::vector<char> unpack(const std::string& path, const IdxHeader& header, std::
         refuse(path, fmt::format("{} bytes when unpacked, the limit is {}", header.total, limit),
                "unpack it first, which needs no memory: gunzip -k " + path);
     }
-    return unpack_bytes(path, header.total);
+    return unpack_bytes(path, header.total, limit);
 }
 
 }  // namespace
