@@ -73,7 +73,8 @@ class FetchedSource : public FrameSource {
             ExitCode::data,
             fmt::format("{} of {} values read from {} are missing or not finite", missing, frames.numel(), info().path),
             position_text(info(), range.recording, range.first + index[1], index[2], index[3], index[4]),
-            "--missing mask (or data.missing = \"mask\") leaves them out, hold repeats the last value, zero takes 0");
+            "--missing mask, or --set data.missing=mask in training, leaves them out of it; hold repeats the last "
+            "known value, zero takes 0");
     }
 
     std::string missing_;

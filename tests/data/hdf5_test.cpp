@@ -535,7 +535,7 @@ TEST_CASE("the recordings of rain and temperature are read as their description 
     CHECK(strict->info().units == "mm per 5 min");
     CHECK(strict->info().step_s == 300);
     CHECK(strict->info().frames == std::vector<std::int64_t>{92});
-    check_refused(caught([&] { strict->read(0, 0, 3); }), "112482 of 524169 values", "data.missing=zero");
+    check_refused(caught([&] { strict->read(0, 0, 3); }), "112482 of 524169 values", "data.missing=mask");
     rain.missing = "zero";
     const torch::Tensor frames = open_source(rain)->read(0, 0, 92);
     CHECK(frames.min().item<float>() == 0);
