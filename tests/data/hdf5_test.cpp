@@ -208,7 +208,7 @@ TEST_CASE("a missing value is counted and its position named") {
     const auto source = open_source(options(path));
     CHECK(source->read(3, 0, 7).isfinite().all().item<bool>());
     const Caught two = caught([&] { source->read(3, 6, 3); });
-    check_refused(two, "2 of 180 values", "--set data.missing=zero");
+    check_refused(two, "2 of 180 values", "--set data.missing=mask");
     check_refused(two, "/frames[3,7,0,12]");
     check_refused(caught([&] { source->read(4, 0, 1); }), "/frames[4,0,0,0]");
     const torch::Tensor zeroed = open_source(options(path, "auto", "zero"))->read(3, 7, 2);
