@@ -91,7 +91,8 @@ std::string choose_dataset(const Hdf5File& file, const SourceOptions& options, b
                                                 flat ? 2 : 3, file.path(), list_text(all)));
     }
     throw Error(ExitCode::data, fmt::format("{} has several datasets of frames: {}", file.path(), list_text(fit)), "",
-                fmt::format("--dataset {0}, or --set data.dataset={0} in training", fit.front().name));
+                fmt::format("--dataset {0}, or --set data.dataset={0} in training; '{1}/*' takes each as a recording",
+                            fit.front().name, parent_of(fit.front().name)));
 }
 
 Hdf5Frames describe_dataset(const Hdf5File& file, const std::string& layout, SourceInfo& info, bool flat) {

@@ -1,4 +1,5 @@
 // One HDF5 or NetCDF-4 file: a dataset, or a pattern of datasets that are a recording each.
+#include "data/formats/calendar.h"
 #include "data/formats/file_kind.h"
 #include "data/formats/fingerprint.h"
 #include "data/formats/formats.h"
@@ -9,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace nowcell {
 namespace {
@@ -39,6 +41,7 @@ class Hdf5Reader : public FrameReader {
         if (info_.dataset.find('*') == std::string::npos) {
             frames_ = describe_dataset(file_, options.layout, info_);
             read_time(file_, time_axis_of(file_, info_.dataset, frames_.layout), info_);
+            if (frames_.layout.t < 0) describe_single();
         } else {
             describe_matches(options);
         }
@@ -58,6 +61,14 @@ class Hdf5Reader : public FrameReader {
     }
 
  private:
+    // A file of one frame, such as a radar writes.
+    void describe_single() {
+        const FileTime time = time_of_file(file_, info_.dataset);
+        info_.units = units_over(info_.units, time.span_s);
+        if (!info_.start.empty() || std::isnan(time.end_s)) return;
+        info_.start = to_string(date_of(time.end_s, Calendar::standard));
+    }
+
     std::vector<Hdf5Description> find_matches(const std::string& pattern) const {
         std::vector<Hdf5Description> all = file_.list();
         std::vector<Hdf5Description> out;
