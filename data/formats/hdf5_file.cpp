@@ -45,7 +45,7 @@ struct Listing {
 
 herr_t visit(hid_t, const char* name, const H5O_info_t* object, void* context) {
     auto& listing = *static_cast<Listing*>(context);
-    constexpr std::int64_t kMostObjects = 10000;
+    constexpr std::int64_t kMostObjects = 1 << 16;
     if (++listing.objects > kMostObjects) return 1;
     if (object->type != H5O_TYPE_DATASET) return 0;
     const Hdf5Handle set(H5Dopen2(listing.file, name, H5P_DEFAULT), H5Dclose);
@@ -73,6 +73,10 @@ Hdf5File::~Hdf5File() {
     const Hdf5Lock lock;
     impl_.reset();
 }
+
+Hdf5File::Hdf5File(Hdf5File&& other) noexcept = default;
+
+const std::string& Hdf5File::path() const { return impl_->path; }
 
 std::vector<Hdf5Description> Hdf5File::list() const {
     const Hdf5Lock lock;
