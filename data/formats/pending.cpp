@@ -15,8 +15,5 @@ std::unique_ptr<FrameReader> open_hdf5_files(const SourceOptions& options, const
 }
 std::unique_ptr<FrameReader> open_animation(const SourceOptions& options) { return pending(options); }
 std::unique_ptr<FrameReader> open_video(const SourceOptions& options) { return pending(options); }
-std::unique_ptr<FrameReader> open_pictures(const SourceOptions& options, const std::vector<FrameFiles>&) {
-    return pending(options);
-}
 
 }  // namespace nowcell
