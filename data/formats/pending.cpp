@@ -13,9 +13,6 @@ std::unique_ptr<FrameReader> open_sevir(const SourceOptions& options, const std:
 std::unique_ptr<FrameReader> open_hdf5_files(const SourceOptions& options, const std::vector<FrameFiles>&) {
     return pending(options);
 }
-std::unique_ptr<FrameReader> open_npy(const SourceOptions& options) { return pending(options); }
-std::unique_ptr<FrameReader> open_npz(const SourceOptions& options) { return pending(options); }
-std::unique_ptr<FrameReader> open_idx(const SourceOptions& options) { return pending(options); }
 std::unique_ptr<FrameReader> open_animation(const SourceOptions& options) { return pending(options); }
 std::unique_ptr<FrameReader> open_video(const SourceOptions& options) { return pending(options); }
 std::unique_ptr<FrameReader> open_pictures(const SourceOptions& options, const std::vector<FrameFiles>&) {
