@@ -1,9 +1,5 @@
-// The handlers of data make and data info.
-#include "data/bouncing_digits.h"
+// The handler of data info.
 #include "data/frame_source.h"
-#include "data/hdf5_io.h"
-#include "src/error.h"
-#include "src/files.h"
 #include "src/json.h"
 #include "src/report.h"
 
@@ -19,26 +15,6 @@ namespace nowcell {
 namespace {
 
 constexpr std::int64_t kBlockFrames = 64;
-
-int make(const Request& request) {
-    const BouncingDigitsOptions options{request.integer("--size", 64), request.integer("--frames", 20),
-                                        request.integer("--count", 100), request.integer("--digits", 2),
-                                        static_cast<std::uint64_t>(request.integer("--seed", 0))};
-    const std::string path = request.text("--output");
-    check_writable(path, request.has("--force"));
-    const torch::Tensor frames = make_bouncing_digits(options);
-    make_parent(path);
-    write_hdf5(path,
-               {{"/frames",
-                 frames,
-                 {1, options.frames, options.size, options.size},
-                 {{"scale_factor", 1.0 / 255.0},
-                  {"units", std::string("1")},
-                  {"dimensions", std::string("recording time y x")}}}},
-               {{"history", request.command_line}, {"seed", static_cast<double>(options.seed)}});
-    deliver(request, path + "\n");
-    return 0;
-}
 
 // What reading every frame tells.
 struct Survey {
@@ -151,7 +127,5 @@ int show_info(const Request& request) {
 
 }  // namespace
 }  // namespace nowcell
-
-extern "C" int nowcell_data_make(const nowcell::Request& request) { return nowcell::make(request); }
 
 extern "C" int nowcell_data_info(const nowcell::Request& request) { return nowcell::show_info(request); }

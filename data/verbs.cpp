@@ -1,25 +1,52 @@
 #include "data/verbs.h"
 
 namespace nowcell {
+namespace {
 
-std::vector<Verb> data_verbs() {
-    const auto count = [](const std::string& name, const std::string& help, const std::string& fallback, double min) {
+Verb make_verb() {
+    const auto number = [](const std::string& name, const std::string& help, const std::string& fallback, double min) {
         return Flag{
             .name = name, .type = FlagType::integer, .value = "N", .help = help, .fallback = fallback, .min = min};
     };
-    Flag output = output_flag("HDF5 file to write");
+    Flag output = output_flag("HDF5 file to write: /frames, a chunk per sequence");
     output.required = true;
+    Flag seed = number("--seed", "the same seed makes the same numbers on every machine", "0", 0);
+    seed.max = 4294967295.0;
     return {
-        {.name = "data make",
-         .summary = "Make a synthetic data set.",
-         .handler = "nowcell_data_make",
-         .arguments = {{.name = "KIND", .help = "what to make", .choices = {"bouncing-digits"}}},
-         .flags = {output, count("--count", "sequences", "100", 1), count("--frames", "frames of a sequence", "20", 2),
-                   count("--size", "side of a frame, px", "64", 16), count("--digits", "digits of a sequence", "2", 1),
-                   count("--seed", "the same seed makes the same bytes on every machine", "0", 0), force_flag(),
-                   threads_flag()},
-         .examples =
-             {"nowcell data make bouncing-digits --output digits.h5 --size 64 --frames 20 --count 1000 --seed 1"}},
+        .name = "data make",
+        .summary = "Make a synthetic data set.",
+        .handler = "nowcell_data_make",
+        .arguments = {{.name = "KIND",
+                       .help = "glyphs that bounce; MNIST's digits that bounce; the squares of Keras' example",
+                       .choices = {"bouncing-digits", "moving-mnist", "moving-squares"}}},
+        .flags = {output,
+                  number("--count", "sequences", "100; moving-squares: 1200", 1),
+                  number("--frames", "frames of a sequence", "20; moving-squares: 15", 2),
+                  number("--size", "side of a frame, px; moving-squares has 40", "64", 16),
+                  number("--digits", "digits of a sequence", "2", 1),
+                  {.name = "--images",
+                   .value = "FILE",
+                   .help = "of moving-mnist: idx file of digits, such as train-images-idx3-ubyte.gz"},
+                  number("--first-image", "of moving-mnist: draw digits from this image of the file on", "0", 0),
+                  number("--last-image", "of moving-mnist: draw digits up to this image, included", "the last", 0),
+                  {.name = "--shifted",
+                   .value = "FILE",
+                   .help =
+                       "of moving-squares: HDF5 file for the frames' successors without noise, the targets in Keras"},
+                  seed,
+                  force_flag(),
+                  threads_flag()},
+        .examples = {
+            "nowcell data make bouncing-digits --output digits.h5 --size 64 --frames 20 --count 1000 --seed 1",
+            "nowcell data make moving-mnist --images train-images-idx3-ubyte.gz --output mnist.h5 --count 10000",
+            "nowcell data make moving-squares --output squares.h5 --shifted truth.h5 --seed 0"}};
+}
+
+}  // namespace
+
+std::vector<Verb> data_verbs() {
+    return {
+        make_verb(),
         {.name = "data info",
          .summary = "Say what a file of frames holds: layout, units, range, missing values.",
          .handler = "nowcell_data_info",
