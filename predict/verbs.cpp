@@ -25,7 +25,8 @@ Flag missing_flag() {
     return {.name = "--missing",
             .value = "POLICY",
             .help = "what a missing value does; default: as in training",
-            .choices = {"error", "zero"}};
+            .choices = {"error", "zero", "mask", "hold"},
+            .key = "data.missing"};
 }
 
 }  // namespace

@@ -71,7 +71,7 @@ TEST_CASE("a window brings its history and its targets") {
 TEST_CASE("the loader serves what direct reads give, in the order of the epoch, with a smaller last batch") {
     const FakeSource source = three_recordings();
     const std::vector<Window> windows = some_windows(11);
-    Loader loader(source, kOptions, windows, 4, true, 5);
+    Loader loader(source, kOptions, windows, {.batch = 4, .shuffle = true, .seed = 5});
     CHECK(loader.samples() == 11);
     CHECK(loader.batches() == 3);
     for (const std::int64_t epoch : {0, 1}) {
@@ -96,7 +96,7 @@ TEST_CASE("the loader serves what direct reads give, in the order of the epoch, 
 
 TEST_CASE("without shuffling the order is that of the windows") {
     const FakeSource source = three_recordings();
-    Loader loader(source, kOptions, some_windows(5), 5, false, 5);
+    Loader loader(source, kOptions, some_windows(5), {.batch = 5});
     Batch batch;
     CHECK_FALSE(loader.next(batch));  // before the first epoch
     loader.start_epoch(9);
@@ -108,7 +108,7 @@ TEST_CASE("without shuffling the order is that of the windows") {
 
 TEST_CASE("an epoch can be left in the middle") {
     const FakeSource source = three_recordings();
-    Loader loader(source, kOptions, some_windows(12), 2, true, 1);
+    Loader loader(source, kOptions, some_windows(12), {.batch = 2, .shuffle = true, .seed = 1});
     Batch first;
     Batch again;
     loader.start_epoch(0);
@@ -121,7 +121,7 @@ TEST_CASE("an epoch can be left in the middle") {
 TEST_CASE("what reading throws arrives in next") {
     FakeSource source = three_recordings();
     source.fail_after = 3;
-    Loader loader(source, kOptions, some_windows(8), 2, false, 0);
+    Loader loader(source, kOptions, some_windows(8), {.batch = 2, .prefetch = 1});
     loader.start_epoch(0);
     Batch batch;
     REQUIRE(loader.next(batch));
@@ -133,7 +133,7 @@ TEST_CASE("a loader may be destroyed while it reads") {
     const FakeSource source = three_recordings();
     for (int i = 1; i <= 20; ++i) {
         {
-            Loader loader(source, kOptions, some_windows(12), 12, true, 1);
+            Loader loader(source, kOptions, some_windows(12), {.batch = 12, .shuffle = true, .seed = 1});
             loader.start_epoch(i);
         }
         // The destructor waits: the batch that was being read is whole, and nothing reads on behind its back.
@@ -143,5 +143,6 @@ TEST_CASE("a loader may be destroyed while it reads") {
 
 TEST_CASE("a batch of nothing is refused") {
     const FakeSource source = three_recordings();
-    CHECK_THROWS_AS(Loader(source, kOptions, some_windows(3), 0, true, 1), Error);
+    CHECK_THROWS_AS(Loader(source, kOptions, some_windows(3), {.batch = 0}), Error);
+    CHECK_THROWS_AS(Loader(source, kOptions, some_windows(3), {.prefetch = 0}), Error);
 }
