@@ -65,6 +65,12 @@ struct Hdf5File::Impl {
 /// The innermost description on libhdf5's error stack: why the last call failed. Empty when it left none.
 std::string hdf5_reason();
 
+/// Throws Error(output) with hdf5_reason(): `step` of writing `path` failed.
+[[noreturn]] void fail_hdf5_write(const std::string& path, const std::string& step);
+
+/// Attaches attributes to a dataset or a file that is being written to `path`. Throws Error(output).
+void put_hdf5_attributes(hid_t object, const std::map<std::string, Attribute>& values, const std::string& path);
+
 /// The type of libhdf5 for tensors of a type; negative when there is none.
 hid_t native_hdf5_type(torch::ScalarType type);
 

@@ -211,6 +211,8 @@ class Hdf5Source : public FrameSource {
 
 }  // namespace
 
-std::unique_ptr<FrameSource> open_hdf5_source(const SourceOptions& options) { return std::make_unique<Hdf5Source>(options); }
+std::unique_ptr<FrameSource> open_hdf5_source(const SourceOptions& options) {
+    return std::make_unique<Hdf5Source>(options);
+}
 
 }  // namespace nowcell
