@@ -4,11 +4,21 @@
 
 namespace nowcell {
 
+static std::vector<std::int64_t> whole_numbers(const std::vector<double>& numbers) {
+    return {numbers.begin(), numbers.end()};
+}
+
 DataOptions DataOptions::from(const Config& config) {
     DataOptions options;
     options.source = {config.text("data.path"), config.text("data.dataset"), config.text("data.layout"),
                       config.text("data.missing")};
     options.source.step_s = config.has("data.step") ? config.number("data.step") : 0.0;
+    options.source.rows = whole_numbers(config.numbers("data.rows"));
+    options.source.columns = whole_numbers(config.numbers("data.columns"));
+    options.source.trust = config.text("data.trust");
+    options.source.readers = static_cast<int>(config.integer("data.readers"));
+    options.source.limits = {static_cast<std::int64_t>(config.number("data.limits.memory")),
+                             config.number("data.limits.request_s")};
     options.period = config.integer("data.period");
     options.window.input_steps = config.integer("data.input_steps");
     options.window.output_steps = config.integer("data.output_steps");

@@ -1,89 +1,85 @@
 #include "data/frame_source.h"
 
-#include "data/hdf5_source.h"
 #include "src/error.h"
-#include "src/files.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include <array>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
+#include <algorithm>
+#include <cmath>
 
 namespace nowcell {
 namespace {
 
-namespace fs = std::filesystem;
+const std::vector<std::string> kPolicies = {"error", "zero", "mask", "hold"};
 
-const std::string kHdf5Signature("\x89HDF\r\n\x1a\n", 8);
-
-std::string bytes_at(const std::string& path, std::int64_t position, std::size_t count) {
-    std::ifstream file(path, std::ios::binary);
-    std::string bytes(count, '\0');
-    file.seekg(position);
-    file.read(bytes.data(), static_cast<std::streamsize>(count));
-    bytes.resize(static_cast<std::size_t>(file.gcount()));
-    return bytes;
+std::unique_ptr<FrameFetcher> open_fetcher(const SourceOptions& options) {
+    if (options.trust == "readers") return open_readers(options);
+    if (options.trust == "direct") return open_direct(options);
+    throw Error(ExitCode::usage, fmt::format("data.trust: got '{}', expected readers or direct", options.trust));
 }
 
-// The signature may stand behind a user block of 512, 1024, 2048 ... bytes.
-bool is_hdf5(const std::string& path, std::int64_t size) {
-    for (std::int64_t at = 0; at + 8 <= size; at = at == 0 ? 512 : 2 * at) {
-        if (bytes_at(path, at, 8) == kHdf5Signature) return true;
+// Tensors over what a fetcher decodes, with the policy for missing values.
+class FetchedSource : public FrameSource {
+ public:
+    explicit FetchedSource(const SourceOptions& options) : missing_(options.missing) {
+        if (std::find(kPolicies.begin(), kPolicies.end(), missing_) == kPolicies.end()) {
+            throw Error(ExitCode::usage, fmt::format("data.missing: got '{}', expected one of {}", missing_,
+                                                     fmt::join(kPolicies, ", ")));
+        }
+        fetcher_ = open_fetcher(options);
     }
-    return false;
-}
 
-struct Format {
-    std::string magic;
-    std::string name;
-    std::string hint;
+    const SourceInfo& info() const override { return fetcher_->info(); }
+
+    torch::Tensor read(std::int64_t recording, std::int64_t first, std::int64_t count) const override {
+        return read_batch({{recording, first, count}})[0];
+    }
+
+    torch::Tensor read_batch(const std::vector<FrameRange>& ranges) const override {
+        for (const FrameRange& range : ranges) check(range, ranges.front().count);
+        const std::int64_t count = ranges.empty() ? 0 : ranges.front().count;
+        const std::vector<std::int64_t> shape = {static_cast<std::int64_t>(ranges.size()), count, info().channels,
+                                                 info().height, info().width};
+        const Fetched fetched = fetcher_->fetch(ranges);
+        torch::Tensor frames = torch::from_blob(
+            fetched.values.get(), shape, [keep = fetched.values](void*) {}, torch::kFloat32);
+        if (fetched.missing > 0 && missing_ == "error") refuse(frames, ranges, fetched.missing);
+        if (fetched.missing > 0 && missing_ == "zero") frames.nan_to_num_(0.0);
+        return frames;
+    }
+
+ private:
+    void check(const FrameRange& range, std::int64_t count) const {
+        const auto recordings = static_cast<std::int64_t>(info().frames.size());
+        if (range.recording >= 0 && range.recording < recordings && range.first >= 0 && range.count >= 0 &&
+            range.count == count &&
+            range.count <= info().frames[static_cast<std::size_t>(range.recording)] - range.first) {
+            return;
+        }
+        throw Error(ExitCode::internal,
+                    fmt::format("{} frames from {} on of recording {} asked of {}, which has {} such", range.count,
+                                range.first, range.recording, info().path, recordings));
+    }
+
+    [[noreturn]] void refuse(const torch::Tensor& frames, const std::vector<FrameRange>& ranges,
+                             std::int64_t missing) const {
+        const float* values = frames.const_data_ptr<float>();
+        std::int64_t at = std::find_if(values, values + frames.numel(), [](float v) { return std::isnan(v); }) - values;
+        std::int64_t index[5] = {};
+        for (int i = 5; i-- > 0; at /= frames.size(i)) index[i] = at % frames.size(i);
+        const FrameRange& range = ranges[static_cast<std::size_t>(index[0])];
+        throw Error(
+            ExitCode::data,
+            fmt::format("{} of {} values read from {} are missing or not finite", missing, frames.numel(), info().path),
+            position_text(info(), range.recording, range.first + index[1], index[2], index[3], index[4]),
+            "--missing mask, or --set data.missing=mask in training, leaves them out of it; hold repeats the last "
+            "known value, zero takes 0");
+    }
+
+    std::string missing_;
+    std::unique_ptr<FrameFetcher> fetcher_;
 };
-
-const std::vector<Format>& formats() {
-    static const std::string images = "pictures are not read yet: pack them as an HDF5 dataset (time, rows, columns)";
-    static const std::string unpack = "unpack it first";
-    static const std::vector<Format> known = {
-        {"CDF", "NetCDF classic", "nccopy -k nc4 {0} {0}4"},
-        {"\x89PNG", "PNG picture", images},
-        {"GIF8", "GIF picture", images},
-        {"\xff\xd8\xff", "JPEG picture", images},
-        {"\x93NUMPY", "NumPy array", "write it as HDF5: h5py.File('x.h5', 'w')['frames'] = numpy.load('{0}')"},
-        {"PK\x03\x04", "zip archive", unpack},
-        {"\x1f\x8b", "gzip file", unpack},
-        {"BZh", "bzip2 file", unpack},
-        {"GRIB", "GRIB file", "cdo -f nc4 copy {0} {0}.nc"},
-        {"\x0e\x03\x13\x01", "HDF4 file", "h4toh5 {0} {0}.h5"},
-    };
-    return known;
-}
-
-[[noreturn]] void fail(const std::string& path, const std::string& why, const std::string& hint = "") {
-    throw Error(ExitCode::data, fmt::format("cannot open {}: {}", path, why), "", hint);
-}
-
-[[noreturn]] void fail_as_other(const std::string& path) {
-    const std::string start = bytes_at(path, 0, 8);
-    for (const Format& format : formats()) {
-        if (start.compare(0, format.magic.size(), format.magic) != 0) continue;
-        fail(path, fmt::format("not HDF5, it looks like a {}", format.name),
-             fmt::format(fmt::runtime(format.hint), path));
-    }
-    fail(path, "not HDF5, and no format that is known here", "expected HDF5 or NetCDF-4");
-}
-
-std::int64_t check_file(const std::string& path) {
-    std::error_code ignored;
-    if (path.empty()) throw Error(ExitCode::usage, "no data file is named", "", "--set data.path=FILE");
-    if (!fs::exists(path, ignored)) fail(path, "no such file", similar_file(path));
-    if (fs::is_directory(path, ignored)) fail(path, "it is a folder, expected an HDF5 file");
-    if (!fs::is_regular_file(path, ignored)) fail(path, "not a regular file");
-    if (!std::ifstream(path)) fail(path, std::strerror(errno));
-    const auto size = static_cast<std::int64_t>(fs::file_size(path, ignored));
-    if (size == 0) fail(path, "the file is empty");
-    return size;
-}
 
 }  // namespace
 
@@ -109,9 +105,7 @@ std::string position_text(const SourceInfo& info, std::int64_t recording, std::i
 }
 
 std::unique_ptr<FrameSource> open_source(const SourceOptions& options) {
-    const std::int64_t size = check_file(options.path);
-    if (!is_hdf5(options.path, size)) fail_as_other(options.path);
-    return open_hdf5_source(options);
+    return std::make_unique<FetchedSource>(options);
 }
 
 }  // namespace nowcell

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "data/formats/source_info.h"
+#include "data/reader/frame_fetcher.h"
 
 #include <torch/types.h>
 
@@ -11,13 +12,6 @@
 #include <vector>
 
 namespace nowcell {
-
-/// Frames [first, first + count) of a recording.
-struct FrameRange {
-    std::int64_t recording = 0;
-    std::int64_t first = 0;
-    std::int64_t count = 0;
-};
 
 /// Recordings of frames. Reading is lazy and thread-safe.
 class FrameSource {

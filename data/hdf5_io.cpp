@@ -1,32 +1,15 @@
 #include "data/hdf5_io.h"
 
-#include "data/hdf5_handle.h"
+#include "data/hdf5_write.h"
 #include "src/error.h"
 #include "src/files.h"
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-
 namespace nowcell {
 namespace {
 
 constexpr unsigned kGzipLevel = 4;
-
-std::recursive_mutex& mutex() {
-    static std::recursive_mutex instance;
-    return instance;
-}
-
-void set_up_thread() {
-    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
-    static const bool once = [] {
-        // A plugin is code from a folder that the environment names; only a user who names one wants it.
-        if (std::getenv("HDF5_PLUGIN_PATH") == nullptr) H5PLset_loading_state(0);
-        return true;
-    }();
-    static_cast<void>(once);
-}
 
 // One attribute of an object, new.
 void put(hid_t object, const std::string& name, hid_t type, const Hdf5Handle& space, const void* value,
@@ -50,7 +33,7 @@ class Writer {
     }
 
     void dataset(const Hdf5Dataset& data) const {
-        const hid_t type = native_hdf5_type(data.values.scalar_type());
+        const hid_t type = hdf5_type(data.values.scalar_type());
         if (type < 0 || data.values.dim() < 1) {
             throw Error(ExitCode::internal, fmt::format("cannot write {}{}: unfit type or rank", path_, data.name));
         }
@@ -87,11 +70,12 @@ class Writer {
         H5Pset_obj_track_times(layout.id(), false);  // the same content is the same bytes
         if (data.chunk.empty() || data.values.numel() == 0) return layout;
         const std::vector<hsize_t> chunk(data.chunk.begin(), data.chunk.end());
-        if (H5Pset_chunk(layout.id(), static_cast<int>(chunk.size()), chunk.data()) < 0 ||
-            H5Pset_shuffle(layout.id()) < 0 || H5Pset_deflate(layout.id(), kGzipLevel) < 0 ||
-            H5Pset_fletcher32(layout.id()) < 0) {
-            fail_hdf5_write(path_, "chunking " + data.name);
+        bool good = H5Pset_chunk(layout.id(), static_cast<int>(chunk.size()), chunk.data()) >= 0;
+        if (data.compress) {
+            good = good && H5Pset_shuffle(layout.id()) >= 0 && H5Pset_deflate(layout.id(), kGzipLevel) >= 0 &&
+                   H5Pset_fletcher32(layout.id()) >= 0;
         }
+        if (!good) fail_hdf5_write(path_, "chunking " + data.name);
         return layout;
     }
 
@@ -101,22 +85,26 @@ class Writer {
 
 }  // namespace
 
-Hdf5Lock::Hdf5Lock() : guard_(mutex()) { set_up_thread(); }
-
-std::string hdf5_reason() {
-    const auto first = [](unsigned, const H5E_error2_t* entry, void* text) -> herr_t {
-        if (entry->desc != nullptr) *static_cast<std::string*>(text) = entry->desc;
-        return 1;  // the innermost entry comes first and is enough
-    };
-    std::string reason;
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, first, &reason);
-    return reason;
-}
-
 void fail_hdf5_write(const std::string& path, const std::string& step) {
     const std::string reason = hdf5_reason();
     throw Error(ExitCode::output,
                 fmt::format("cannot write {}: {} failed{}", path, step, reason.empty() ? "" : ": " + reason));
+}
+
+hid_t hdf5_type(torch::ScalarType type) {
+    switch (type) {
+        case torch::kUInt8: return H5T_NATIVE_UINT8;
+        case torch::kInt8: return H5T_NATIVE_INT8;
+        case torch::kUInt16: return H5T_NATIVE_UINT16;
+        case torch::kInt16: return H5T_NATIVE_INT16;
+        case torch::kUInt32: return H5T_NATIVE_UINT32;
+        case torch::kInt32: return H5T_NATIVE_INT32;
+        case torch::kUInt64: return H5T_NATIVE_UINT64;
+        case torch::kInt64: return H5T_NATIVE_INT64;
+        case torch::kFloat32: return H5T_NATIVE_FLOAT;
+        case torch::kFloat64: return H5T_NATIVE_DOUBLE;
+        default: return -1;
+    }
 }
 
 void put_hdf5_attributes(hid_t object, const std::map<std::string, Attribute>& values, const std::string& path) {
@@ -137,29 +125,21 @@ void put_hdf5_attributes(hid_t object, const std::map<std::string, Attribute>& v
     }
 }
 
-hid_t native_hdf5_type(torch::ScalarType type) {
-    switch (type) {
-        case torch::kUInt8: return H5T_NATIVE_UINT8;
-        case torch::kInt8: return H5T_NATIVE_INT8;
-        case torch::kUInt16: return H5T_NATIVE_UINT16;
-        case torch::kInt16: return H5T_NATIVE_INT16;
-        case torch::kUInt32: return H5T_NATIVE_UINT32;
-        case torch::kInt32: return H5T_NATIVE_INT32;
-        case torch::kUInt64: return H5T_NATIVE_UINT64;
-        case torch::kInt64: return H5T_NATIVE_INT64;
-        case torch::kFloat32: return H5T_NATIVE_FLOAT;
-        case torch::kFloat64: return H5T_NATIVE_DOUBLE;
-        default: return -1;
+torch::Tensor read_hdf5(const std::string& path, const std::string& dataset) {
+    const Hdf5File file(path);
+    const Hdf5Description data = file.describe(dataset);
+    static const std::map<StoredType, torch::ScalarType> types = {
+        {StoredType::u8, torch::kUInt8},    {StoredType::i8, torch::kInt8},    {StoredType::u16, torch::kUInt16},
+        {StoredType::i16, torch::kInt16},   {StoredType::u32, torch::kUInt32}, {StoredType::i32, torch::kInt32},
+        {StoredType::u64, torch::kUInt64},  {StoredType::i64, torch::kInt64},  {StoredType::f16, torch::kFloat16},
+        {StoredType::f32, torch::kFloat32}, {StoredType::f64, torch::kFloat64}};
+    if (!data.numeric || data.swapped) {
+        throw Error(ExitCode::data,
+                    fmt::format("{} of {}: expected numbers in this machine's byte order", dataset, path));
     }
-}
-
-std::string hdf5_version() {
-    unsigned major = 0;
-    unsigned minor = 0;
-    unsigned release = 0;
-    const Hdf5Lock lock;
-    H5get_libversion(&major, &minor, &release);
-    return fmt::format("{}.{}.{}", major, minor, release);
+    torch::Tensor values = torch::empty(data.shape, types.at(data.stored));
+    file.read(dataset, std::vector<std::int64_t>(data.shape.size(), 0), data.shape, values.data_ptr());
+    return values;
 }
 
 void write_hdf5(const std::string& path, const std::vector<Hdf5Dataset>& datasets,

@@ -1,7 +1,7 @@
 #include "data/hdf5_stream.h"
 
 #include "data/disk_space.h"
-#include "data/hdf5_handle.h"
+#include "data/hdf5_write.h"
 #include "src/error.h"
 #include "src/files.h"
 
@@ -129,7 +129,7 @@ void Hdf5Stream::add(const Hdf5Dimension& dimension) {
 void Hdf5Stream::add(const Hdf5Target& target) {
     const Hdf5Lock lock;
     impl_->space.reserve(impl_->file_bytes() + kMetadataBytes);
-    const hid_t type = native_hdf5_type(target.type);
+    const hid_t type = hdf5_type(target.type);
     std::vector<hsize_t> shape;
     for (const std::string& name : target.dimensions) shape.push_back(impl_->sizes.at(name));
     const Hdf5Handle extent(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose);

@@ -129,6 +129,13 @@ std::vector<Verb> data_verbs() {
 }
 
 std::vector<Key> data_keys() {
+    const auto range = [](const std::string& name, const std::string& of) {
+        return Key{.name = name,
+                   .type = KeyType::numbers,
+                   .fallback = "[]",
+                   .help = "[begin, end) of the " + of + " of each frame; empty: all",
+                   .min = 0};
+    };
     const auto part = [](const std::string& name, const std::string& fallback) {
         return Key{.name = "data.split." + name,
                    .type = KeyType::numbers,
@@ -140,7 +147,7 @@ std::vector<Key> data_keys() {
         {.name = "data.path",
          .type = KeyType::path,
          .fallback = "",
-         .help = "the file of frames",
+         .help = "a file of frames, or a folder: HDF5, NetCDF-4, SEVIR, NumPy, pictures, GIF, video",
          .aliases = {"data.file", "data.train"},
          .required = true},
         {.name = "data.dataset",
@@ -150,8 +157,34 @@ std::vector<Key> data_keys() {
         {.name = "data.layout",
          .type = KeyType::text,
          .fallback = "\"auto\"",
-         .help = "order of the axes: N recordings, T time, H height, W width, C channels",
-         .choices = {"auto", "nthw", "nthwc", "thw", "thwc"}},
+         .help = "order of the stored axes as letters, such as \"nthw\": n recordings, t time, c channels, h rows, w "
+                 "columns"},
+        range("data.rows", "rows"),
+        range("data.columns", "columns"),
+        {.name = "data.trust",
+         .type = KeyType::text,
+         .fallback = "\"readers\"",
+         .help =
+             "where files are decoded: in reader processes, whose end by a damaged or hostile file is an error about "
+             "that file; or directly in this one",
+         .choices = {"readers", "direct"}},
+        {.name = "data.readers",
+         .type = KeyType::integer,
+         .fallback = "0",
+         .help = "reader processes; 0: one per core, at most 4",
+         .min = 0,
+         .max = 64},
+        {.name = "data.limits.memory",
+         .type = KeyType::bytes,
+         .fallback = "\"1GiB\"",
+         .help = "what a reader may allocate, and the largest frame",
+         .min = 16 << 20},
+        {.name = "data.limits.request_s",
+         .type = KeyType::number,
+         .fallback = "8.0",
+         .help = "seconds after which a reader that does not answer is given up",
+         .min = 0.1,
+         .max = 3600},
         {.name = "data.input_steps",
          .type = KeyType::integer,
          .fallback = "10",

@@ -11,9 +11,10 @@
 
 namespace nowcell {
 
-/// What a key holds. A `duration` is "90s", "6m", "2h30m" or a number of seconds, read as seconds; a relative `path`
-/// counts from the folder of the file that names it; `per_axis` is one integer, or two: [height, width].
-enum class KeyType { boolean, integer, number, text, path, duration, numbers, texts, per_axis };
+/// What a key holds. A `duration` is "90s", "6m", "2h30m" or a number of seconds, read as seconds; `bytes` is "512MiB",
+/// "1GiB" or a number of bytes; a relative `path` counts from the folder of the file that names it; `per_axis` is one
+/// integer, or two: [height, width].
+enum class KeyType { boolean, integer, number, text, path, duration, bytes, numbers, texts, per_axis };
 
 /// One documented key. Arrays of tables are written with "[]": "model.layers[].filters".
 struct Key {
@@ -51,7 +52,7 @@ class Config {
     bool has(const std::string& key) const;  ///< set, or has a default
     bool boolean(const std::string& key) const;
     std::int64_t integer(const std::string& key) const;
-    double number(const std::string& key) const;  ///< also durations, in seconds
+    double number(const std::string& key) const;  ///< also durations, in seconds, and sizes, in bytes
     std::string text(const std::string& key) const;
     std::vector<double> numbers(const std::string& key) const;
     std::vector<std::string> texts(const std::string& key) const;
@@ -84,5 +85,8 @@ std::string generic_name(const std::string& key);
 
 /// Seconds of "90s", "6m", "2h30m" or "12.5"; negative when the text is none of these.
 double parse_duration(const std::string& text);
+
+/// Bytes of "1GiB", "500MB", "64 KiB" or "4096"; negative when the text is none of these.
+double parse_bytes(const std::string& text);
 
 }  // namespace nowcell

@@ -4,8 +4,10 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <sstream>
 #include <utility>
@@ -62,6 +64,7 @@ std::string expected(const Key& key) {
         case KeyType::text: return "a string";
         case KeyType::path: return "a path in quotes";
         case KeyType::duration: return "a time such as \"90s\", \"6m\" or \"2h30m\"";
+        case KeyType::bytes: return "a size such as \"1GiB\" or \"500MB\"" + range(key);
         case KeyType::numbers: return "an array of numbers" + range(key);
         case KeyType::texts: return "an array of strings";
         case KeyType::per_axis: return "an integer" + range(key) + ", or two: [height, width]";
@@ -127,10 +130,11 @@ std::optional<Value> texts_from(const Key& key, const toml::node& node) {
     return values;
 }
 
-std::optional<Value> duration_from(const Key& key, const toml::node& node) {
+// A number, or a text that `parse` reads as one.
+std::optional<Value> quantity_from(const Key& key, const toml::node& node, double (*parse)(const std::string&)) {
     const auto* text = node.as_string();
-    const double seconds = text != nullptr ? parse_duration(text->get()) : node.value<double>().value_or(-1.0);
-    return seconds > 0.0 && in_range(key, seconds) ? std::optional<Value>(seconds) : std::nullopt;
+    const double value = text != nullptr ? parse(text->get()) : node.value<double>().value_or(-1.0);
+    return value > 0.0 && in_range(key, value) ? std::optional<Value>(value) : std::nullopt;
 }
 
 // The value of a node if it has the key's type, range and choices.
@@ -144,7 +148,8 @@ std::optional<Value> convert(const Key& key, const toml::node& node) {
         }
         case KeyType::text:
         case KeyType::path: return text_from(key, node);
-        case KeyType::duration: return duration_from(key, node);
+        case KeyType::duration: return quantity_from(key, node, parse_duration);
+        case KeyType::bytes: return quantity_from(key, node, parse_bytes);
         case KeyType::numbers: return numbers_from(key, node);
         case KeyType::texts: return texts_from(key, node);
         case KeyType::per_axis: return per_axis_from(key, node);
@@ -352,6 +357,25 @@ double parse_duration(const std::string& text) {
         ++at;
     }
     return text.empty() ? -1.0 : total;
+}
+
+double parse_bytes(const std::string& text) {
+    static const std::map<std::string, double> units = {
+        {"", 1.0},    {"B", 1.0},      {"KB", 1e3},     {"MB", 1e6},     {"GB", 1e9},
+        {"TB", 1e12}, {"KIB", 0x1p10}, {"MIB", 0x1p20}, {"GIB", 0x1p30}, {"TIB", 0x1p40}};
+    std::size_t used = 0;
+    double value = 0.0;
+    try {
+        value = std::stod(text, &used);
+    } catch (const std::exception&) {
+        return -1.0;
+    }
+    std::string unit;
+    for (const char c : text.substr(used)) {
+        if (c != ' ') unit += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    }
+    const auto found = units.find(unit);
+    return found == units.end() || !std::isfinite(value) ? -1.0 : value * found->second;
 }
 
 std::string generic_name(const std::string& key) {

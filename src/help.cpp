@@ -55,6 +55,7 @@ std::string type_name(const Key& key) {
         case KeyType::text: return "text";
         case KeyType::path: return "path";
         case KeyType::duration: return "time";
+        case KeyType::bytes: return "size";
         case KeyType::numbers: return "[numbers]";
         case KeyType::texts: return "[texts]";
         case KeyType::per_axis: return "integer | [height, width]";

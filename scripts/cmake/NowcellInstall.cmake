@@ -12,7 +12,7 @@ set_target_properties(nowcell_cells PROPERTIES EXPORT_NAME cells)
 target_include_directories(nowcell_cells INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/nowcell>)
 target_include_directories(nowcell INTERFACE
     $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/nowcell>)
-install(TARGETS nowcell nowcell_cells nowcell_program EXPORT NowcellTargets
+install(TARGETS nowcell nowcell_cells nowcell_program nowcell_reader EXPORT NowcellTargets
     RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES cells/python/nowcell_cells.py DESTINATION ${CMAKE_INSTALL_LIBDIR})  # beside the library it loads
 foreach(folder cells src data predict train)

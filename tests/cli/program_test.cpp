@@ -135,7 +135,7 @@ TEST_CASE("bad data end with code 3") {
     torch::Tensor hole = at::rand({20, 6, 12, 12});
     hole[2][1][3][4] = std::numeric_limits<float>::quiet_NaN();
     write_frames(folder.path("nan.h5"), hole);
-    check_failure(folder, with("data.path=nan.h5"), 3, {"/frames[2,1,3,4]", "data.missing=zero"});
+    check_failure(folder, with("data.path=nan.h5"), 3, {"/frames[2,1,3,4]", "data.missing=mask"});
     check_failure(folder, {"data", "info", "none.h5"}, 3, {"none.h5"});
 }
 

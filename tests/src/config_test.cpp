@@ -172,3 +172,12 @@ TEST_CASE("durations are read in hours, minutes and seconds") {
     CHECK(nowcell::parse_duration("1.5") == 1.5);
     for (const char* bad : {"", "x", "5d", "-3s", "3s-4"}) CHECK(nowcell::parse_duration(bad) < 0.0);
 }
+
+TEST_CASE("sizes are read in decimal and binary units") {
+    CHECK(nowcell::parse_bytes("1GiB") == 1073741824.0);
+    CHECK(nowcell::parse_bytes("500 MB") == 5e8);
+    CHECK(nowcell::parse_bytes("64kib") == 65536.0);
+    CHECK(nowcell::parse_bytes("4096") == 4096.0);
+    CHECK(nowcell::parse_bytes("1.5GB") == 1.5e9);
+    for (const char* bad : {"", "x", "5 parsecs", "-1GiB", "GiB"}) CHECK(nowcell::parse_bytes(bad) < 0.0);
+}

@@ -15,5 +15,8 @@ struct Outcome {
 /// Runs nowcell with these words in `folder`, standard input closed.
 Outcome run_nowcell(const std::vector<std::string>& words, const std::string& folder = "");
 
+/// A reader program that misbehaves as the name of the file asks: for NOWCELL_READER.
+std::string stub_reader();
+
 /// The names in a folder, sorted; sub-folders are listed with their content.
 std::vector<std::string> tree(const std::string& folder);
