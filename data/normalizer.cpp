@@ -1,5 +1,6 @@
 #include "data/normalizer.h"
 
+#include "data/moments.h"
 #include "src/error.h"
 
 #include <fmt/format.h>
@@ -7,7 +8,6 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <limits>
 
 namespace nowcell {
 namespace {
@@ -26,48 +26,6 @@ void for_each_block(const FrameSource& source, const SplitOptions& split,
         }
     }
 }
-
-// Count, mean, squared deviations and range, merged block by block (Chan, Golub & LeVeque 1979): exact where the sum of
-// squares would cancel, as for temperatures in kelvins.
-struct Moments {
-    double count = 0;
-    double mean = 0;
-    double squares = 0;
-    double min = std::numeric_limits<double>::infinity();
-    double max = -std::numeric_limits<double>::infinity();
-
-    void add(const torch::Tensor& block) {
-        const torch::Tensor values = block.contiguous();
-        const float* begin = values.const_data_ptr<float>();
-        const float* end = begin + values.numel();
-        Moments other;
-        double sum = 0;
-        for (const float* at = begin; at != end; ++at) {
-            if (!std::isfinite(*at)) continue;
-            sum += *at;
-            other.count += 1;
-            other.min = std::min<double>(other.min, *at);
-            other.max = std::max<double>(other.max, *at);
-        }
-        if (other.count == 0) return;
-        other.mean = sum / other.count;
-        for (const float* at = begin; at != end; ++at) {
-            const double difference = *at - other.mean;
-            if (std::isfinite(difference)) other.squares += difference * difference;
-        }
-        merge(other);
-    }
-
-    void merge(const Moments& other) {
-        const double total = count + other.count;
-        const double shift = other.mean - mean;
-        squares += other.squares + shift * shift * count * other.count / total;
-        mean += shift * other.count / total;
-        count = total;
-        min = std::min(min, other.min);
-        max = std::max(max, other.max);
-    }
-};
 
 [[noreturn]] void fail_empty(const SourceInfo& info) {
     throw Error(ExitCode::data, fmt::format("the train part of {} in {} holds no values", info.dataset, info.path), "",
@@ -89,13 +47,12 @@ Normalizer Normalizer::fit(const std::string& kind, const FrameSource& source, c
     Moments moments;
     for_each_block(source, split, [&](const torch::Tensor& block) { moments.add(block); });
     if (moments.count == 0) fail_empty(source.info());
-    const double deviation = std::sqrt(moments.squares / moments.count);
     Normalizer out;
     out.kind = kind;
     out.min = moments.min;
     out.max = moments.max > moments.min ? moments.max : moments.min + 1.0;
     out.mean = moments.mean;
-    out.deviation = moments.max > moments.min ? deviation : 1.0;
+    out.deviation = moments.max > moments.min ? moments.deviation() : 1.0;
     return out;
 }
 

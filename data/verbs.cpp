@@ -3,14 +3,41 @@
 namespace nowcell {
 namespace {
 
-Verb make_verb() {
-    const auto number = [](const std::string& name, const std::string& help, const std::string& fallback, double min) {
-        return Flag{
-            .name = name, .type = FlagType::integer, .value = "N", .help = help, .fallback = fallback, .min = min};
-    };
-    Flag output = output_flag("HDF5 file to write: /frames, a chunk per sequence");
+Flag count_flag(const std::string& name, const std::string& help, const std::string& fallback, double min) {
+    return {.name = name, .type = FlagType::integer, .value = "N", .help = help, .fallback = fallback, .min = min};
+}
+
+Flag switch_flag(const std::string& name, const std::string& help) {
+    return {.name = name, .type = FlagType::none, .value = "", .help = help};
+}
+
+Flag window_flag() {
+    return {.name = "--window",
+            .type = FlagType::integer,
+            .value = "T",
+            .help = "frames that are read together: input and output steps",
+            .fallback = "20",
+            .min = 1,
+            .max = 100000};
+}
+
+Flag required_output(const std::string& help) {
+    Flag output = output_flag(help);
     output.required = true;
-    Flag seed = number("--seed", "the same seed makes the same numbers on every machine", "0", 0);
+    return output;
+}
+
+std::vector<Flag> with_source_flags(std::vector<Flag> flags) {
+    for (Flag& flag : source_flags()) flags.push_back(std::move(flag));
+    return flags;
+}
+
+std::vector<Argument> path_argument() {
+    return {{.name = "PATH", .help = "a file or a folder of frames, in any format that is read"}};
+}
+
+Verb make_verb() {
+    Flag seed = count_flag("--seed", "the same seed makes the same numbers on every machine", "0", 0);
     seed.max = 4294967295.0;
     return {
         .name = "data make",
@@ -19,16 +46,16 @@ Verb make_verb() {
         .arguments = {{.name = "KIND",
                        .help = "glyphs that bounce; MNIST's digits that bounce; the squares of Keras' example",
                        .choices = {"bouncing-digits", "moving-mnist", "moving-squares"}}},
-        .flags = {output,
-                  number("--count", "sequences", "100; moving-squares: 1200", 1),
-                  number("--frames", "frames of a sequence", "20; moving-squares: 15", 2),
-                  number("--size", "side of a frame, px; moving-squares has 40", "64", 16),
-                  number("--digits", "digits of a sequence", "2", 1),
+        .flags = {required_output("HDF5 file to write: /frames, a chunk per sequence"),
+                  count_flag("--count", "sequences", "100; moving-squares: 1200", 1),
+                  count_flag("--frames", "frames of a sequence", "20; moving-squares: 15", 2),
+                  count_flag("--size", "side of a frame, px; moving-squares has 40", "64", 16),
+                  count_flag("--digits", "digits of a sequence", "2", 1),
                   {.name = "--images",
                    .value = "FILE",
                    .help = "of moving-mnist: idx file of digits, such as train-images-idx3-ubyte.gz"},
-                  number("--first-image", "of moving-mnist: draw digits from this image of the file on", "0", 0),
-                  number("--last-image", "of moving-mnist: draw digits up to this image, included", "the last", 0),
+                  count_flag("--first-image", "of moving-mnist: draw digits from this image of the file on", "0", 0),
+                  count_flag("--last-image", "of moving-mnist: draw digits up to this image, included", "the last", 0),
                   {.name = "--shifted",
                    .value = "FILE",
                    .help =
@@ -42,22 +69,80 @@ Verb make_verb() {
             "nowcell data make moving-squares --output squares.h5 --shifted truth.h5 --seed 0"}};
 }
 
+Verb info_verb() {
+    return {.name = "data info",
+            .summary = "Say what a file or folder of frames holds: layout, units, range, gaps, missing values.",
+            .handler = "nowcell_data_info",
+            .arguments = path_argument(),
+            .flags = with_source_flags({window_flag(), switch_flag("--quick", "do not read the frames: no range"),
+                                        report_flag(), json_flag(), force_flag(), threads_flag()}),
+            .examples = {"nowcell data info radar.h5", "nowcell data info frames/ --rows 220:637 --columns 160:579",
+                         "nowcell data info radar.h5 --dataset /frames --json -"}};
+}
+
+Verb check_verb() {
+    return {
+        .name = "data check",
+        .summary = "Read every frame of files and folders: usable or refused, and why. Ends with 3 if any is refused.",
+        .handler = "nowcell_data_check",
+        .arguments = {{.name = "PATH", .help = "files and folders of frames", .repeated = true}},
+        .flags = with_source_flags({switch_flag("--each", "take each file of a folder by itself"), report_flag(),
+                                    json_flag(), force_flag(), threads_flag()}),
+        .examples = {"nowcell data check downloads/", "nowcell data check a.h5 b.nc pictures/ --json report.json"}};
+}
+
+Verb stats_verb() {
+    return {.name = "data stats",
+            .summary = "Percentiles, histogram, missing values and odd frames, per channel.",
+            .handler = "nowcell_data_stats",
+            .arguments = path_argument(),
+            .flags = with_source_flags({report_flag(), json_flag(), force_flag(), threads_flag()}),
+            .examples = {"nowcell data stats radar.h5", "nowcell data stats frames/ --json stats.json"}};
+}
+
+Verb convert_verb() {
+    return {.name = "data convert",
+            .summary = "Write any source of frames as HDF5 or NumPy, losing no value.",
+            .handler = "nowcell_data_convert",
+            .arguments = path_argument(),
+            .flags = with_source_flags({required_output("file to write: .h5, .hdf5, .nc or .npy"), window_flag(),
+                                        json_flag(), force_flag(), threads_flag()}),
+            .examples = {"nowcell data convert frames/ -o frames.h5", "nowcell data convert radar.h5 -o radar.npy"}};
+}
+
+Verb repack_verb() {
+    return {.name = "data repack",
+            .summary = "Write a source again so that a window is read at once: chunk = window, compressed, checksums.",
+            .handler = "nowcell_data_repack",
+            .arguments = path_argument(),
+            .flags = with_source_flags(
+                {required_output("HDF5 file to write"), window_flag(), json_flag(), force_flag(), threads_flag()}),
+            .examples = {"nowcell data repack radar.h5 --window 18 -o radar_repacked.h5"}};
+}
+
 }  // namespace
 
-std::vector<Verb> data_verbs() {
+std::vector<Flag> source_flags() {
     return {
-        make_verb(),
-        {.name = "data info",
-         .summary = "Say what a file of frames holds: layout, units, range, missing values.",
-         .handler = "nowcell_data_info",
-         .arguments = {{.name = "FILE", .help = "a file of frames (HDF5, NetCDF-4)"}},
-         .flags = {{.name = "--dataset", .value = "NAME", .help = "which dataset; default: the only one that fits"},
-                   report_flag(),
-                   json_flag(),
-                   force_flag(),
-                   threads_flag()},
-         .examples = {"nowcell data info radar.h5", "nowcell data info radar.h5 --dataset /frames --json -"}},
-    };
+        {.name = "--dataset",
+         .value = "NAME",
+         .help = "which dataset, or image type of SEVIR; default: the only one that fits"},
+        {.name = "--layout",
+         .value = "LAYOUT",
+         .help = "order of the axes as stored: thw, nthw, tnhw, nhwt, ...",
+         .fallback = "auto"},
+        {.name = "--rows", .value = "A:B", .help = "rows A to B - 1 of each frame; default: all"},
+        {.name = "--columns", .value = "A:B", .help = "columns A to B - 1 of each frame; default: all"},
+        {.name = "--trust",
+         .value = "WHERE",
+         .help = "readers: files are decoded in processes of their own, so that none can crash or exhaust this one; "
+                 "direct: here",
+         .fallback = "readers",
+         .choices = {"readers", "direct"}}};
+}
+
+std::vector<Verb> data_verbs() {
+    return {make_verb(), info_verb(), check_verb(), stats_verb(), convert_verb(), repack_verb()};
 }
 
 std::vector<Key> data_keys() {

@@ -5,6 +5,9 @@
 
 namespace nowcell {
 
+/// --dataset, --layout, --rows, --columns, --trust: what source_options() reads.
+std::vector<Flag> source_flags();
+
 std::vector<Verb> data_verbs();
 std::vector<Key> data_keys();
 

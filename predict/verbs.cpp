@@ -1,5 +1,7 @@
 #include "predict/verbs.h"
 
+#include "data/verbs.h"
+
 namespace nowcell {
 namespace {
 
@@ -27,6 +29,27 @@ Flag missing_flag() {
             .help = "what a missing value does; default: as in training",
             .choices = {"error", "zero", "mask", "hold"},
             .key = "data.missing"};
+}
+
+Verb preview_verb() {
+    Flag output = output_flag("picture to write: .png, or .gif for an animation");
+    output.required = true;
+    const auto count = [](const std::string& name, const std::string& help, double min) {
+        return Flag{.name = name, .type = FlagType::integer, .value = "N", .help = help, .min = min};
+    };
+    std::vector<Flag> flags = {output, count("--recording", "which recording, counted from 0; default: 0", 0),
+                               count("--start", "first frame; default: 0", 0),
+                               count("--frames", "how many; default: 12 in a PNG, 60 in a GIF", 1)};
+    for (Flag& flag : source_flags()) flags.push_back(std::move(flag));
+    flags.insert(flags.end(), {force_flag(), threads_flag(), json_flag()});
+    flags[3].max = 1000;
+    return {.name = "data preview",
+            .summary = "Draw frames of a file or folder: a PNG sheet or a GIF.",
+            .handler = "nowcell_data_preview",
+            .arguments = {{.name = "PATH", .help = "a file or a folder of frames, in any format that is read"}},
+            .flags = flags,
+            .examples = {"nowcell data preview radar.h5 -o radar.png",
+                         "nowcell data preview frames/ --start 40 --frames 24 -o frames.gif"}};
 }
 
 }  // namespace
@@ -87,6 +110,7 @@ std::vector<Verb> predict_verbs() {
                    threads_flag()},
          .examples = {"nowcell evaluate --model runs/radar --input radar.h5",
                       "nowcell evaluate --model runs/radar --input other.h5 --json scores.json --csv scores.csv"}},
+        preview_verb(),
     };
 }
 

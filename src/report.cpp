@@ -52,8 +52,9 @@ void deliver(const Request& request, const std::string& text, const std::string&
 void check_report_files(const Request& request) {
     const Verb* verb = find_verb(request.verb);
     std::vector<std::string> taken;  // inputs, and reports already named
-    for (const char* input : {"FILE", "--input", "--model"}) {
-        if (verb != nullptr && request.has(input)) taken.push_back(request.text(input));
+    for (const char* input : {"PATH", "--input", "--model"}) {
+        const std::vector<std::string> named = request.all(input);
+        if (verb != nullptr) taken.insert(taken.end(), named.begin(), named.end());
     }
     if (verb != nullptr && takes_configuration(*verb) && request.has("--config")) {
         taken.push_back(request.text("--config"));

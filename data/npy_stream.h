@@ -1,0 +1,38 @@
+// NumPy arrays written block by block.
+#pragma once
+
+#include "data/disk_space.h"
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace nowcell {
+
+/// A .npy file being written from its first value to its last.
+class NpyStream {
+ public:
+    /// Keeps room for the whole array first. Throws Error(output) when there is none.
+    NpyStream(const std::string& temporary, const std::string& path, torch::ScalarType type,
+              const std::vector<std::int64_t>& shape);
+    ~NpyStream();
+    NpyStream(const NpyStream&) = delete;
+    NpyStream& operator=(const NpyStream&) = delete;
+
+    void append(const torch::Tensor& block);
+
+ private:
+    void write(const char* bytes, std::size_t count) const;
+
+    int file_;
+    DiskSpace space_;
+};
+
+/// Writes an array through a stream, complete or not at all. Throws Error(output), leaving nothing behind.
+void stream_npy(const std::string& path, torch::ScalarType type, const std::vector<std::int64_t>& shape,
+                const std::function<void(NpyStream&)>& fill);
+
+}  // namespace nowcell

@@ -1,0 +1,48 @@
+#include "data/source_request.h"
+
+#include "src/error.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+namespace nowcell {
+namespace {
+
+bool read_whole(const char* begin, const char* end, std::int64_t& value) {
+    const auto [stop, error] = std::from_chars(begin, end, value);
+    return error == std::errc() && stop == end && value >= 0;
+}
+
+// "220:637" as [220, 637).
+std::vector<std::int64_t> range_of(const Request& request, const std::string& flag) {
+    if (!request.has(flag)) return {};
+    const std::string text = request.text(flag);
+    const std::size_t colon = std::min(text.find(':'), text.size());
+    std::int64_t begin = 0;
+    std::int64_t end = 0;
+    const char* data = text.data();
+    const bool good = colon < text.size() && read_whole(data, data + colon, begin) &&
+                      read_whole(data + colon + 1, data + text.size(), end) && begin < end;
+    if (good) return {begin, end};
+    throw Error(ExitCode::usage, fmt::format("{} is '{}', expected BEGIN:END with BEGIN < END", flag, text), "",
+                flag + " 0:64 keeps the first 64");
+}
+
+}  // namespace
+
+SourceOptions source_options(const Request& request) { return source_options(request, request.text("PATH")); }
+
+SourceOptions source_options(const Request& request, const std::string& path) {
+    SourceOptions options;
+    options.path = path;
+    options.dataset = request.text("--dataset");
+    options.layout = request.text("--layout", "auto");
+    options.missing = "mask";
+    options.rows = range_of(request, "--rows");
+    options.columns = range_of(request, "--columns");
+    options.trust = request.text("--trust", "readers");
+    return options;
+}
+
+}  // namespace nowcell
