@@ -197,8 +197,8 @@ struct Memory {
 };
 
 void run_epochs(const FrameSource& source, std::int64_t epochs, const std::function<void(std::int64_t)>& after_batch) {
-    const WindowOptions window{10, 10, 10, 0};
-    Loader loader(source, window, cut_windows(source.info(), window, {}, Part::all), kBatch, true, 1);
+    const WindowOptions window{.stride = 10};
+    Loader loader(source, window, cut_windows(source.info(), window, {}, Part::all), {.batch = kBatch, .seed = 1});
     for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
         loader.start_epoch(epoch);
         for (Batch batch; loader.next(batch);) after_batch(epoch);
@@ -236,7 +236,7 @@ int bench_file(const Request& request, const std::vector<int>& counts) {
     options.path = request.text("--input");
     options.missing = "mask";
     const std::int64_t window = request.integer("--window", kSteps), batch = request.integer("--batch", kBatch);
-    const WindowOptions shape{window - 1, 1, window, 0};
+    const WindowOptions shape{.input_steps = window - 1, .output_steps = 1, .stride = window};
     std::string text =
         fmt::format("{}, windows of {} frames, batches of {}\n\nreaders  windows/s\n", options.path, window, batch);
     nlohmann::ordered_json report = {
@@ -244,7 +244,7 @@ int bench_file(const Request& request, const std::vector<int>& counts) {
     for (const int readers : counts) {
         options.readers = readers;
         const auto source = open_source(options);
-        Loader loader(*source, shape, cut_windows(source->info(), shape, {}, Part::all), batch, true, 1);
+        Loader loader(*source, shape, cut_windows(source->info(), shape, {}, Part::all), {.batch = batch, .seed = 1});
         std::vector<double> rates;
         for (int round = 0; round <= kRounds; ++round) {
             const double seconds = seconds_of([&] {
