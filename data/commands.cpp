@@ -118,7 +118,7 @@ int show_info(const Request& request) {
     SourceOptions options;
     options.path = request.text("FILE");
     options.dataset = request.text("--dataset");
-    options.missing = "keep";
+    options.missing = "mask";
     const auto source = open_source(options);
     const Survey values = survey(*source);
     deliver(request, info_text(source->info(), values), info_json(source->info(), values));

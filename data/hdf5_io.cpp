@@ -1,37 +1,36 @@
 #include "data/hdf5_io.h"
 
-#include "data/hdf5_handle.h"
+#include "data/formats/hdf5_handle.h"
 #include "src/error.h"
 #include "src/files.h"
 
 #include <fmt/format.h>
-
-#include <cstdlib>
 
 namespace nowcell {
 namespace {
 
 constexpr unsigned kGzipLevel = 4;
 
-std::recursive_mutex& mutex() {
-    static std::recursive_mutex instance;
-    return instance;
-}
-
-void set_up_thread() {
-    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
-    static const bool once = [] {
-        // A plugin is code from a folder that the environment names; only a user who names one wants it.
-        if (std::getenv("HDF5_PLUGIN_PATH") == nullptr) H5PLset_loading_state(0);
-        return true;
-    }();
-    static_cast<void>(once);
-}
-
 [[noreturn]] void fail(const std::string& path, const std::string& step) {
     const std::string reason = hdf5_reason();
     throw Error(ExitCode::output,
                 fmt::format("cannot write {}: {} failed{}", path, step, reason.empty() ? "" : ": " + reason));
+}
+
+hid_t hdf5_type(torch::ScalarType type) {
+    switch (type) {
+        case torch::kUInt8: return H5T_NATIVE_UINT8;
+        case torch::kInt8: return H5T_NATIVE_INT8;
+        case torch::kUInt16: return H5T_NATIVE_UINT16;
+        case torch::kInt16: return H5T_NATIVE_INT16;
+        case torch::kUInt32: return H5T_NATIVE_UINT32;
+        case torch::kInt32: return H5T_NATIVE_INT32;
+        case torch::kUInt64: return H5T_NATIVE_UINT64;
+        case torch::kInt64: return H5T_NATIVE_INT64;
+        case torch::kFloat32: return H5T_NATIVE_FLOAT;
+        case torch::kFloat64: return H5T_NATIVE_DOUBLE;
+        default: return -1;
+    }
 }
 
 // Puts one file together; `path` serves messages only.
@@ -52,7 +51,7 @@ class Writer {
     }
 
     void dataset(const Hdf5Dataset& data) const {
-        const hid_t type = native_hdf5_type(data.values.scalar_type());
+        const hid_t type = hdf5_type(data.values.scalar_type());
         if (type < 0 || data.values.dim() < 1) {
             throw Error(ExitCode::internal, fmt::format("cannot write {}{}: unfit type or rank", path_, data.name));
         }
@@ -125,41 +124,21 @@ class Writer {
 
 }  // namespace
 
-Hdf5Lock::Hdf5Lock() : guard_(mutex()) { set_up_thread(); }
-
-std::string hdf5_reason() {
-    const auto first = [](unsigned, const H5E_error2_t* entry, void* text) -> herr_t {
-        if (entry->desc != nullptr) *static_cast<std::string*>(text) = entry->desc;
-        return 1;  // the innermost entry comes first and is enough
-    };
-    std::string reason;
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, first, &reason);
-    return reason;
-}
-
-hid_t native_hdf5_type(torch::ScalarType type) {
-    switch (type) {
-        case torch::kUInt8: return H5T_NATIVE_UINT8;
-        case torch::kInt8: return H5T_NATIVE_INT8;
-        case torch::kUInt16: return H5T_NATIVE_UINT16;
-        case torch::kInt16: return H5T_NATIVE_INT16;
-        case torch::kUInt32: return H5T_NATIVE_UINT32;
-        case torch::kInt32: return H5T_NATIVE_INT32;
-        case torch::kUInt64: return H5T_NATIVE_UINT64;
-        case torch::kInt64: return H5T_NATIVE_INT64;
-        case torch::kFloat32: return H5T_NATIVE_FLOAT;
-        case torch::kFloat64: return H5T_NATIVE_DOUBLE;
-        default: return -1;
+torch::Tensor read_hdf5(const std::string& path, const std::string& dataset) {
+    const Hdf5File file(path);
+    const Hdf5Description data = file.describe(dataset);
+    static const std::map<StoredType, torch::ScalarType> types = {
+        {StoredType::u8, torch::kUInt8},    {StoredType::i8, torch::kInt8},    {StoredType::u16, torch::kUInt16},
+        {StoredType::i16, torch::kInt16},   {StoredType::u32, torch::kUInt32}, {StoredType::i32, torch::kInt32},
+        {StoredType::u64, torch::kUInt64},  {StoredType::i64, torch::kInt64},  {StoredType::f16, torch::kFloat16},
+        {StoredType::f32, torch::kFloat32}, {StoredType::f64, torch::kFloat64}};
+    if (!data.numeric || data.swapped) {
+        throw Error(ExitCode::data,
+                    fmt::format("{} of {}: expected numbers in this machine's byte order", dataset, path));
     }
-}
-
-std::string hdf5_version() {
-    unsigned major = 0;
-    unsigned minor = 0;
-    unsigned release = 0;
-    const Hdf5Lock lock;
-    H5get_libversion(&major, &minor, &release);
-    return fmt::format("{}.{}.{}", major, minor, release);
+    torch::Tensor values = torch::empty(data.shape, types.at(data.stored));
+    file.read(dataset, std::vector<std::int64_t>(data.shape.size(), 0), data.shape, values.data_ptr());
+    return values;
 }
 
 void write_hdf5(const std::string& path, const std::vector<Hdf5Dataset>& datasets,

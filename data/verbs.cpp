@@ -82,8 +82,8 @@ std::vector<Key> data_keys() {
         {.name = "data.layout",
          .type = KeyType::text,
          .fallback = "\"auto\"",
-         .help = "order of the axes: N recordings, T time, H height, W width, C channels",
-         .choices = {"auto", "nthw", "nthwc", "thw", "thwc"}},
+         .help = "order of the stored axes as letters, such as \"nthw\": n recordings, t time, c channels, h rows, w "
+                 "columns"},
         {.name = "data.input_steps",
          .type = KeyType::integer,
          .fallback = "10",

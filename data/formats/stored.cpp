@@ -59,7 +59,12 @@ std::vector<T> fills_as(const std::vector<double>& fills) {
 template <typename T>
 struct Unpack {
     Unpack(const Packing& packing, bool swapped_)
-        : scale(packing.scale), offset(packing.offset), fills(fills_as<T>(packing.fills)), swapped(swapped_) {
+        : scale(packing.scale),
+          offset(packing.offset),
+          least(packing.least),
+          most(packing.most),
+          fills(fills_as<T>(packing.fills)),
+          swapped(swapped_) {
         if constexpr (std::is_same_v<T, Half>) half_fills = packing.fills;
     }
 
@@ -72,12 +77,16 @@ struct Unpack {
                 if (stored == fill) return kMissing;
             }
         }
-        const auto out = static_cast<float>(number(stored) * scale + offset);
+        const double plain = number(stored);
+        if (plain < least || plain > most) return kMissing;
+        const auto out = static_cast<float>(plain * scale + offset);
         return std::isfinite(out) ? out : kMissing;
     }
 
     double scale;
     double offset;
+    double least;
+    double most;
     std::vector<T> fills;
     std::vector<double> half_fills;
     bool swapped;
@@ -138,7 +147,7 @@ bool is_plain(const StoredFrames& stored, const Packing& packing) {
         if (shape[i] > 1 && stored.strides[i] != dense[i]) return false;
     }
     return stored.type == StoredType::f32 && !stored.swapped && packing.scale == 1.0 && packing.offset == 0.0 &&
-           packing.fills.empty();
+           packing.fills.empty() && std::isinf(packing.least) && std::isinf(packing.most);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -15,11 +16,13 @@ enum class StoredType { u8, i8, u16, i16, u32, i32, u64, i64, f16, f32, f64 };
 std::size_t size_of(StoredType type);
 std::string to_string(StoredType type);  ///< "uint16", "float32", ...
 
-/// How numbers are packed: value = stored * scale + offset, unless stored is one of the fills.
+/// How numbers are packed: value = stored * scale + offset, unless stored is one of the fills or outside the range.
 struct Packing {
     double scale = 1.0;
     double offset = 0.0;
     std::vector<double> fills = {};
+    double least = -std::numeric_limits<double>::infinity();  ///< of stored numbers that are valid
+    double most = std::numeric_limits<double>::infinity();
 };
 
 /// A block of stored numbers seen as frames.

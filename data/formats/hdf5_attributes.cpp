@@ -1,4 +1,4 @@
-#include "data/hdf5_handle.h"
+#include "data/formats/hdf5_handle.h"
 #include "src/error.h"
 #include "src/json.h"
 
@@ -71,6 +71,12 @@ std::optional<std::string> Hdf5File::text(const std::string& dataset, const std:
     if (found.is_text()) return found.text();
     const std::vector<double> values = found.is_number() ? found.numbers() : std::vector<double>{};
     return values.empty() ? std::nullopt : std::optional(fmt::format("{}", fmt::join(values, " ")));
+}
+
+bool Hdf5File::is_real(const std::string& object, const std::string& attribute) const {
+    const Hdf5Lock lock;
+    const Hdf5Attribute found(impl_->file.id(), impl_->links.id(), object, attribute);
+    return found.handle && H5Tget_class(found.type.id()) == H5T_FLOAT;
 }
 
 std::vector<double> Hdf5File::numbers(const std::string& dataset, const std::string& attribute) const {

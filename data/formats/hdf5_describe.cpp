@@ -1,4 +1,5 @@
-#include "data/hdf5_handle.h"
+#include "data/formats/frame_layout.h"
+#include "data/formats/hdf5_handle.h"
 #include "src/error.h"
 
 #include <fmt/format.h>
@@ -13,9 +14,58 @@ namespace {
 constexpr std::int64_t kSuspectBytes = std::int64_t{4} << 30;  // Keras' guard against decompression bombs
 constexpr std::int64_t kSuspectRatio = 1000;
 
-bool is_number(hid_t type) {
-    const H5T_class_t kind = H5Tget_class(type);
-    return kind == H5T_FLOAT || (kind == H5T_INTEGER && H5Tget_size(type) <= 8);
+// An enumeration counts as the integers that it stands for: h5py writes truth values so.
+Hdf5Handle number_type(hid_t type) {
+    const bool enumerated = H5Tget_class(type) == H5T_ENUM;
+    return {enumerated ? H5Tget_super(type) : H5Tcopy(type), H5Tclose};
+}
+
+bool is_half(hid_t type) {
+    std::size_t sign = 0, exponent = 0, exponent_bits = 0, fraction = 0, fraction_bits = 0;
+    return H5Tget_size(type) == 2 &&
+           H5Tget_fields(type, &sign, &exponent, &exponent_bits, &fraction, &fraction_bits) >= 0 && sign == 15 &&
+           exponent == 10 && exponent_bits == 5 && fraction == 0 && fraction_bits == 10 && H5Tget_ebias(type) == 15 &&
+           H5Tget_norm(type) == H5T_NORM_IMPLIED;
+}
+
+bool is_plain_integer(hid_t type) {
+    const std::size_t size = H5Tget_size(type);
+    return (size == 1 || size == 2 || size == 4 || size == 8) && H5Tget_precision(type) == 8 * size &&
+           H5Tget_offset(type) == 0;
+}
+
+bool is_plain_real(hid_t type) {
+    return is_half(type) || H5Tequal(type, H5T_IEEE_F32LE) > 0 || H5Tequal(type, H5T_IEEE_F32BE) > 0 ||
+           H5Tequal(type, H5T_IEEE_F64LE) > 0 || H5Tequal(type, H5T_IEEE_F64BE) > 0;
+}
+
+StoredType integer_of(std::size_t size, bool is_unsigned) {
+    if (size <= 1) return is_unsigned ? StoredType::u8 : StoredType::i8;
+    if (size <= 2) return is_unsigned ? StoredType::u16 : StoredType::i16;
+    if (size <= 4) return is_unsigned ? StoredType::u32 : StoredType::i32;
+    return is_unsigned ? StoredType::u64 : StoredType::i64;
+}
+
+void describe_number(hid_t type, Hdf5Description& out) {
+    const Hdf5Handle number = number_type(type);
+    const std::size_t size = H5Tget_size(number.id());
+    const H5T_class_t kind = H5Tget_class(number.id());
+    out.numeric = (kind == H5T_INTEGER && size <= 8) || kind == H5T_FLOAT;
+    if (!out.numeric) return;
+    if (kind == H5T_INTEGER) {
+        out.stored = integer_of(size, H5Tget_sign(number.id()) == H5T_SGN_NONE);
+        out.as_stored = is_plain_integer(number.id());
+    } else {
+        out.stored = is_half(number.id()) ? StoredType::f16 : size <= 4 ? StoredType::f32 : StoredType::f64;
+        out.as_stored = is_plain_real(number.id());
+    }
+    out.swapped = out.as_stored && size > 1 && H5Tget_order(number.id()) != H5Tget_order(H5T_NATIVE_INT);
+}
+
+// h5py's: an enumeration of FALSE and TRUE.
+bool is_truth(hid_t type) {
+    unsigned char value[8] = {};
+    return H5Tget_nmembers(type) == 2 && H5Tget_size(type) == 1 && H5Tenum_valueof(type, "TRUE", value) >= 0;
 }
 
 std::string type_name(hid_t type) {
@@ -25,11 +75,12 @@ std::string type_name(hid_t type) {
         case H5T_FLOAT: return fmt::format("float{}", 8 * H5Tget_size(type));
         case H5T_STRING: return "string";
         case H5T_COMPOUND: return "compound";
-        case H5T_ENUM: return "enum";
+        case H5T_ENUM: return is_truth(type) ? "bool" : "enum";
         case H5T_ARRAY: return "array";
         case H5T_VLEN: return "variable-length";
         case H5T_REFERENCE: return "reference";
         case H5T_OPAQUE: return "opaque";
+        case H5T_BITFIELD: return "bit field";
         default: return "unknown type";
     }
 }
@@ -103,13 +154,25 @@ std::vector<std::int64_t> chunk_of(hid_t layout) {
     return out;
 }
 
+std::string filter_hint(H5Z_filter_t id) {
+    static const std::map<H5Z_filter_t, std::string> packages = {{307, "hdf5-filter-plugin"},
+                                                                 {32001, "hdf5-filter-plugin-blosc-serial"},
+                                                                 {32004, "hdf5-filter-plugin"},
+                                                                 {32008, "bitshuffle"},
+                                                                 {32013, "hdf5-filter-plugin-zfp-serial"}};
+    const auto found = packages.find(id);
+    const std::string repack = "repack where it can be read: h5repack -f GZIP=4 in.h5 out.h5";
+    if (found == packages.end()) return repack;
+    return fmt::format("install Debian's {} and set HDF5_PLUGIN_PATH to its plugins, or {}", found->second, repack);
+}
+
 void check_filters(hid_t layout, const std::string& name) {
     for (const Filter& filter : filters_of(layout)) {
         if (H5Zfilter_avail(filter.id) > 0) continue;
         throw Error(ExitCode::data,
                     fmt::format("dataset '{}' is compressed with filter {} ({}), not available in this HDF5 {}", name,
                                 filter.id, filter.name, hdf5_version()),
-                    "", "set HDF5_PLUGIN_PATH, or repack where it can be read: h5repack -f GZIP=4 in.h5 out.h5");
+                    "", filter_hint(filter.id));
     }
 }
 
@@ -154,7 +217,7 @@ Hdf5Description describe_hdf5(hid_t set, const std::string& name) {
     out.chunk = chunk_of(layout.id());
     out.filters = filter_text(layout.id());
     out.stored_bytes = static_cast<std::int64_t>(std::min<hsize_t>(H5Dget_storage_size(set), INT64_MAX));
-    out.numeric = is_number(type.id());
+    describe_number(type.id(), out);
     return out;
 }
 
@@ -165,8 +228,6 @@ void check_hdf5(hid_t set, const Hdf5Description& data, std::int64_t file_bytes,
     check_filters(layout.id(), data.name);
     check_size(data, H5Tget_size(type.id()), file_bytes, path);
 }
-
-std::string shape_text(const std::vector<std::int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ",")); }
 
 std::string list_text(const std::vector<Hdf5Description>& datasets) {
     std::string out;

@@ -1,10 +1,11 @@
-// libhdf5 as C++: owned handles, one lock, no error stack on stderr. Included by data/hdf5_*.cpp only.
+// libhdf5 as C++: owned handles, one lock, no error stack on stderr. Included by hdf5_*.cpp only.
 #pragma once
 
 #define H5_USE_110_API
 #include <hdf5.h>
+#include <hdf5_hl.h>
 
-#include "data/hdf5_io.h"
+#include "data/formats/hdf5_file.h"
 
 #include <map>
 #include <mutex>
@@ -60,16 +61,24 @@ struct Hdf5File::Impl {
     Hdf5Handle links;        ///< access to names: refuses to leave the file
     Hdf5Handle file;
     std::map<std::string, Open> open;
+    std::int64_t cache_limit = 0;  ///< bytes that chunk caches of libhdf5 may take together
+    std::int64_t cached = 0;       ///< bytes that those of the open datasets may take
+
+    /// The dataset, opened and checked; `open` holds it. Throws Error(data).
+    Open& dataset(const std::string& name);
 };
 
 /// The innermost description on libhdf5's error stack: why the last call failed. Empty when it left none.
 std::string hdf5_reason();
 
-/// The type of libhdf5 for tensors of a type; negative when there is none.
-hid_t native_hdf5_type(torch::ScalarType type);
+/// The type of libhdf5 for numbers in memory.
+hid_t native_hdf5_type(StoredType type);
 
 /// What a dataset says about itself, without a judgement.
 Hdf5Description describe_hdf5(hid_t set, const std::string& name);
+
+/// Throws Error(data): libhdf5 could not do `what` ("open", "read /frames") with a file.
+[[noreturn]] void fail_hdf5(const std::string& path, const std::string& what);
 
 /// Throws Error(data) for storage in other files, an unavailable filter, or a size that the file cannot back.
 void check_hdf5(hid_t set, const Hdf5Description& data, std::int64_t file_bytes, const std::string& path);
