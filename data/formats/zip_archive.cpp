@@ -138,7 +138,8 @@ std::unique_ptr<Bytes> ZipArchive::open(const ZipMember& member) {
     }
     if (member.size > kAlwaysFine && member.size / kMostRatio > member.packed) {
         fail(path_, member.name,
-             fmt::format("{} bytes that unpack to {}, more than {} times as many, are taken for an attack; numpy.savez writes without compression",
+             fmt::format("{} bytes that unpack to {}, more than {} times as many, are taken for an attack; numpy.savez "
+                         "writes without compression",
                          member.packed, member.size, kMostRatio));
     }
     if (member.size > limit_) {
