@@ -104,8 +104,9 @@ double scaling(const Hdf5File& file, const std::string& dataset, const std::stri
 class Hdf5Source : public FrameSource {
  public:
     explicit Hdf5Source(const SourceOptions& options) : file_(options.path), missing_(options.missing) {
-        if (missing_ != "error" && missing_ != "zero" && missing_ != "keep") {
-            throw Error(ExitCode::usage, fmt::format("data.missing: got '{}', expected error, zero or keep", missing_));
+        if (missing_ != "error" && missing_ != "zero" && missing_ != "keep" && missing_ != "mask" &&
+            missing_ != "hold") {
+            throw Error(ExitCode::usage, fmt::format("data.missing: got '{}', expected error, zero, mask or hold", missing_));
         }
         info_.path = options.path;
         info_.dataset = dataset_name(options, file_);
@@ -126,7 +127,7 @@ class Hdf5Source : public FrameSource {
         if (layout_.n >= 0) size[at(layout_.n)] = 1;
         start[at(layout_.t)] = first;
         size[at(layout_.t)] = count;
-        const float missing_as = missing_ == "keep" ? std::numeric_limits<float>::quiet_NaN() : 0.0F;
+        const float missing_as = missing_ == "zero" ? 0.0F : std::numeric_limits<float>::quiet_NaN();
         const Packing packing{info_.scale, info_.offset, fills_, missing_as};
         const Decoded decoded = decode(file_.read(info_.dataset, start, size), packing);
         if (decoded.missing > 0 && missing_ == "error") refuse(decoded, start);

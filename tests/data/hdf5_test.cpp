@@ -191,7 +191,7 @@ TEST_CASE("a layout that does not fit is refused") {
     flat.dataset = "frames";
     check_refused(opening(flat), "/frames has 2 dimensions [6,5]", "data.dataset");
     CHECK(opening(options(written(folder, counting({6, 5, 7})), "twh")).code == ExitCode::usage);
-    CHECK(opening(options(written(folder, counting({6, 5, 7})), "auto", "mask")).code == ExitCode::usage);
+    CHECK(opening(options(written(folder, counting({6, 5, 7})), "auto", "maks")).code == ExitCode::usage);
     check_refused(opening(options(written(folder, torch::zeros({0, 5, 7})))), "has the shape [0,5,7]");
 }
 
