@@ -56,7 +56,6 @@ std::string objection(const SourceInfo& info, const DataOptions& options, const 
     WindowOptions window = options.window;
     const std::int64_t run = longest_training_run(info, options.split);
     if (run < window.reach(2 * found.steps)) return "the training part does not hold two in a row";
-    window.history = 0;
     const std::int64_t frame = info.channels * info.height * info.width * 4;
     const std::int64_t own = (window.input_steps + window.output_steps) * frame;
     window.history = history_for(found.steps);
@@ -64,7 +63,11 @@ std::string objection(const SourceInfo& info, const DataOptions& options, const 
         return fmt::format("its history would be {} MiB for each window", window.history * frame >> 20);
     }
     for (const Part part : {Part::train, Part::validation, Part::test}) {
-        if (leaves_windows(info, window, options.split, part)) continue;
+        WindowOptions without = window;
+        without.history = 0;
+        const bool costs =
+            leaves_windows(info, without, options.split, part) && !leaves_windows(info, window, options.split, part);
+        if (!costs) continue;
         return fmt::format("its history would leave the {} part without a window", to_string(part));
     }
     return "";

@@ -39,8 +39,8 @@ void settle_period(Config& config, const SourceInfo& info) {
     if (config.has("data.period")) return;
     const Period found = find_period(info, DataOptions::from(config));
     config.set("data.period", found.steps, found.why);
-    log_info(found.steps > 0 ? fmt::format("period {} steps: {}", found.steps, found.why)
-                             : fmt::format("no period: {}", found.why));
+    if (found.steps > 0) log_info(fmt::format("period {} steps: {}", found.steps, found.why));
+    if (found.steps == 0 && info.step_s > 0.0) log_info(fmt::format("no period: {}", found.why));
 }
 
 TrainingWindows cut_training_windows(const Config& config, const SourceInfo& info) {

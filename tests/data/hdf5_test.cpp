@@ -166,7 +166,7 @@ TEST_CASE("a layout that does not fit is refused") {
         INFO(name);
         CHECK(opening(options(written(folder, counting({6, 5, 7})), name)).code == ExitCode::usage);
     }
-    CHECK(opening(options(written(folder, counting({6, 5, 7})), "auto", "keep")).code == ExitCode::usage);
+    CHECK(opening(options(written(folder, counting({6, 5, 7})), "auto", "maks")).code == ExitCode::usage);
     check_refused(opening(options(written(folder, torch::zeros({0, 5, 7})))), "has the shape [0,5,7]");
 }
 
