@@ -148,11 +148,9 @@ class Hdf5Frames {
     void add_time(Hdf5Stream& stream, std::size_t i) const {
         Hdf5Dimension time{"time" + suffix(i), ranges_[i].count};
         if (info_.step_s > 0.0) {
-            const auto start = starts_known(i) ? time_start(info_.start) : std::nullopt;
-            for (std::int64_t t = 0; t < time.size; ++t) {
-                time.values.push_back((start ? start->offset_s : 0.0) + static_cast<double>(t) * info_.step_s);
-            }
-            time.attributes["units"] = start ? "seconds since " + start->date : std::string("s");
+            const auto start = starts_known(i) ? start_seconds(info_) : std::nullopt;
+            for (std::int64_t t = 0; t < time.size; ++t) time.values.push_back(static_cast<double>(t) * info_.step_s);
+            time.attributes["units"] = start ? "seconds since " + date_text(*start, info_) : std::string("s");
             if (start) time.attributes["calendar"] = info_.calendar.empty() ? std::string("standard") : info_.calendar;
             time.attributes["long_name"] = std::string(start ? "time" : "time after the first frame");
         }

@@ -1,4 +1,4 @@
-#include "data/formats/hdf5_handle.h"
+#include "data/formats/hdf5_impl.h"
 #include "src/error.h"
 #include "src/json.h"
 

@@ -1,5 +1,5 @@
 #include "data/formats/frame_layout.h"
-#include "data/formats/hdf5_handle.h"
+#include "data/formats/hdf5_impl.h"
 #include "src/error.h"
 
 #include <fmt/format.h>
@@ -45,7 +45,7 @@ struct Listing {
 
 herr_t visit(hid_t, const char* name, const H5O_info_t* object, void* context) {
     auto& listing = *static_cast<Listing*>(context);
-    constexpr std::int64_t kMostObjects = 10000;
+    constexpr std::int64_t kMostObjects = 1 << 16;
     if (++listing.objects > kMostObjects) return 1;
     if (object->type != H5O_TYPE_DATASET) return 0;
     const Hdf5Handle set(H5Dopen2(listing.file, name, H5P_DEFAULT), H5Dclose);
@@ -59,6 +59,7 @@ Hdf5File::Hdf5File(const std::string& path, std::int64_t cache_bytes) : impl_(st
     const Hdf5Lock lock;
     impl_->path = path;
     impl_->cache_limit = cache_bytes;
+    impl_->decoded = ChunkCache(cache_bytes);
     std::error_code ignored;
     impl_->bytes = static_cast<std::int64_t>(std::filesystem::file_size(path, ignored));
     impl_->links = Hdf5Handle(H5Pcreate(H5P_LINK_ACCESS), H5Pclose);
@@ -73,6 +74,10 @@ Hdf5File::~Hdf5File() {
     const Hdf5Lock lock;
     impl_.reset();
 }
+
+Hdf5File::Hdf5File(Hdf5File&& other) noexcept = default;
+
+const std::string& Hdf5File::path() const { return impl_->path; }
 
 std::vector<Hdf5Description> Hdf5File::list() const {
     const Hdf5Lock lock;
@@ -116,15 +121,23 @@ Hdf5File::Impl::Open& Hdf5File::Impl::dataset(const std::string& name) {
     if (!set) fail_hdf5(path, "open dataset " + name);
     const Hdf5Description data = describe_hdf5(set.id(), name);
     check_hdf5(set.id(), data, bytes, path);
-    if (!data.chunk.empty()) {
+    constexpr std::size_t kMostOpen = 64;
+    if (open.size() >= kMostOpen) close_all();
+    std::unique_ptr<Hdf5Chunks> chunks = Hdf5Chunks::of(set.id(), data);
+    if (!data.chunk.empty() && chunks == nullptr) {
         const std::int64_t cache = cache_bytes(data, data.numeric ? size_of(data.stored) : 1, cache_limit);
-        constexpr std::size_t kMostOpen = 64;
-        if (cached + cache > cache_limit || open.size() >= kMostOpen) open.clear(), cached = 0;
+        if (cached + cache > cache_limit) close_all();
         set = with_cache(std::move(set), name, file.id(), cache);
         if (!set) fail_hdf5(path, "open dataset " + name);
         cached += cache;
     }
-    return open[name] = {std::move(set), data};
+    return open[name] = {std::move(set), data, std::move(chunks)};
+}
+
+void Hdf5File::Impl::close_all() {
+    decoded.clear();
+    open.clear();
+    cached = 0;
 }
 
 void Hdf5File::read(const std::string& dataset, const std::vector<std::int64_t>& start,
@@ -134,14 +147,20 @@ void Hdf5File::read(const std::string& dataset, const std::vector<std::int64_t>&
     const Hdf5Description& data = opened.description;
     if (!data.numeric)
         throw Error(ExitCode::data, fmt::format("{} holds {} values, expected numbers", dataset, data.type));
+    if (start.size() != data.shape.size() || count.size() != data.shape.size()) {
+        throw Error(ExitCode::internal, fmt::format("a block of {} dimensions of {}", count.size(), dataset));
+    }
+    if (opened.chunks != nullptr) {
+        opened.chunks->read(opened.set.id(), start, count, static_cast<char*>(out), impl_->decoded, impl_->path);
+        return;
+    }
     const std::vector<hsize_t> first(start.begin(), start.end());
     const std::vector<hsize_t> size(count.begin(), count.end());
     const Hdf5Handle from(H5Dget_space(opened.set.id()), H5Sclose);
     const Hdf5Handle into(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr), H5Sclose);
     const Hdf5Handle type = data.as_stored ? Hdf5Handle(H5Dget_type(opened.set.id()), H5Tclose)
                                            : Hdf5Handle(H5Tcopy(native_hdf5_type(data.stored)), H5Tclose);
-    if (size.size() != data.shape.size() || first.size() != size.size() ||
-        H5Sselect_hyperslab(from.id(), H5S_SELECT_SET, first.data(), nullptr, size.data(), nullptr) < 0 ||
+    if (H5Sselect_hyperslab(from.id(), H5S_SELECT_SET, first.data(), nullptr, size.data(), nullptr) < 0 ||
         H5Dread(opened.set.id(), type.id(), into.id(), from.id(), H5P_DEFAULT, out) < 0) {
         fail_hdf5(impl_->path, fmt::format("read {} from {} on", dataset, shape_text(start)));
     }

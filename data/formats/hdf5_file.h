@@ -33,8 +33,11 @@ class Hdf5File {
     /// cache_bytes: what libhdf5 may keep of decompressed chunks.
     explicit Hdf5File(const std::string& path, std::int64_t cache_bytes = std::int64_t{256} << 20);
     ~Hdf5File();
+    Hdf5File(Hdf5File&& other) noexcept;
 
-    /// Datasets in the order of their names; at most 10,000 objects of the file are looked at.
+    const std::string& path() const;
+
+    /// Datasets in the order of their names; at most 65,536 objects of the file are looked at.
     std::vector<Hdf5Description> list() const;
 
     bool has(const std::string& dataset) const;

@@ -15,13 +15,14 @@ std::recursive_mutex& mutex() {
 }
 
 void set_up_thread() {
-    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
     static const bool once = [] {
+        H5dont_atexit();  // cleaning up after a damaged file can crash, and nothing is left to be written
         // A plugin is code from a folder that the environment names; only a user who names one wants it.
         if (std::getenv("HDF5_PLUGIN_PATH") == nullptr) H5PLset_loading_state(0);
         return true;
     }();
     static_cast<void>(once);
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 
 #include "data/formats/hdf5_file.h"
 
-#include <map>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -47,25 +46,6 @@ class Hdf5Lock {
 
  private:
     std::lock_guard<std::recursive_mutex> guard_;
-};
-
-/// What stands behind an Hdf5File; datasets stay open so that their chunk caches do.
-struct Hdf5File::Impl {
-    struct Open {
-        Hdf5Handle set;
-        Hdf5Description description;
-    };
-
-    std::string path;
-    std::int64_t bytes = 0;  ///< size of the file
-    Hdf5Handle links;        ///< access to names: refuses to leave the file
-    Hdf5Handle file;
-    std::map<std::string, Open> open;
-    std::int64_t cache_limit = 0;  ///< bytes that chunk caches of libhdf5 may take together
-    std::int64_t cached = 0;       ///< bytes that those of the open datasets may take
-
-    /// The dataset, opened and checked; `open` holds it. Throws Error(data).
-    Open& dataset(const std::string& name);
 };
 
 /// The innermost description on libhdf5's error stack: why the last call failed. Empty when it left none.

@@ -1,13 +1,11 @@
 #include "data/formats/hdf5_reader.h"
 
-#include "data/formats/fingerprint.h"
-#include "data/formats/formats.h"
-#include "data/formats/hdf5_time.h"
 #include "src/error.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <sstream>
 
 namespace nowcell {
@@ -36,97 +34,105 @@ std::vector<std::string> dimension_names(const Hdf5File& file, const std::string
     return names;
 }
 
-// The vector with the times of the frames: the scale of dimension t, or one named "time" beside the frames.
+}  // namespace
+
+bool is_alike(const Hdf5Frames& others, const Hdf5Description& data) {
+    const auto frame_of = [&](std::vector<std::int64_t> shape) {
+        for (const int free : {others.layout.n, others.layout.t}) {
+            if (free >= 0 && free < static_cast<int>(shape.size())) shape[static_cast<std::size_t>(free)] = 0;
+        }
+        return shape;
+    };
+    const bool same_type = data.numeric && data.stored == others.data.stored && data.as_stored == others.data.as_stored;
+    return same_type && frame_of(data.shape) == frame_of(others.data.shape);
+}
+
+void check_alike(const Hdf5Frames& others, const Hdf5Description& data, const std::string& path) {
+    if (is_alike(others, data)) return;
+    throw Error(ExitCode::data,
+                fmt::format("{} in {} is {} {}, expected {} {} as in the others", data.name, path,
+                            shape_text(data.shape), data.type, shape_text(others.data.shape), others.data.type),
+                "", "take that file away, or convert it");
+}
+
+std::int64_t read_frames(const Hdf5File& file, const Hdf5Frames& frames, const std::string& dataset,
+                         std::int64_t recording, std::int64_t first, std::int64_t count, float* out,
+                         std::vector<char>& buffer) {
+    if (count == 0) return 0;
+    const Hdf5Description data = file.describe(dataset);
+    check_alike(frames, data, file.path());
+    const StoredBlock block = block_of(frames.layout, data.shape, recording, first, count);
+    StoredFrames stored = frames_of(frames.layout, block.size, frames.values.type, out);
+    stored.swapped = data.swapped;
+    const bool in_place = frames.values.type == StoredType::f32 && is_frame_order(frames.layout);
+    if (!in_place) {
+        std::size_t bytes = size_of(data.stored);
+        for (const std::int64_t size : block.size) bytes *= static_cast<std::size_t>(size);
+        buffer.resize(bytes);
+        stored.data = buffer.data();
+    }
+    file.read(dataset, block.start, block.size, in_place ? static_cast<void*>(out) : buffer.data());
+    return decode(stored, frames.values.packing, out);
+}
+
+std::string choose_dataset(const Hdf5File& file, const SourceOptions& options, bool flat) {
+    if (!options.dataset.empty()) return options.dataset.front() == '/' ? options.dataset : "/" + options.dataset;
+    const std::vector<Hdf5Description> all = file.list();
+    std::vector<Hdf5Description> fit;
+    const auto keep = [&](const auto& wanted) {
+        if (fit.empty()) std::copy_if(all.begin(), all.end(), std::back_inserter(fit), wanted);
+    };
+    keep([](const Hdf5Description& data) { return data.numeric && data.shape.size() >= 3 && data.shape.size() <= 5; });
+    keep([&](const Hdf5Description& data) { return is_radar_image(file, data); });
+    keep([&](const Hdf5Description& data) { return flat && data.numeric && data.shape.size() == 2; });
+    if (fit.size() == 1) return fit.front().name;
+    if (fit.empty()) {
+        throw Error(ExitCode::data, fmt::format("no dataset of frames (numbers in {} to 5 dimensions) in {}; found: {}",
+                                                flat ? 2 : 3, file.path(), list_text(all)));
+    }
+    throw Error(ExitCode::data, fmt::format("{} has several datasets of frames: {}", file.path(), list_text(fit)), "",
+                fmt::format("--dataset {0}, or --set data.dataset={0} in training; '{1}/*' takes each as a recording",
+                            fit.front().name, parent_of(fit.front().name)));
+}
+
+Hdf5Frames describe_dataset(const Hdf5File& file, const std::string& layout, SourceInfo& info, bool flat) {
+    const Hdf5Description data = file.describe(info.dataset);
+    Hdf5Values values = hdf5_values(file, data, file.path());
+    const StoredArray array{data.name, data.shape, values.type, dimension_names(file, data.name)};
+    const bool image = layout == "auto" && data.shape.size() == 2 && (flat || is_radar_image(file, data));
+    const FrameLayout found = find_layout(image ? "hw" : layout, array);
+    describe_frames(found, array, info);
+    describe_values(values, data, info);
+    return {found, std::move(values), data};
+}
+
 std::string time_axis_of(const Hdf5File& file, const std::string& dataset, const FrameLayout& layout) {
     if (layout.t < 0) return "";
     const std::string scale = file.scales(dataset)[static_cast<std::size_t>(layout.t)];
     return scale.empty() ? parent_of(dataset) + "/time" : scale;
 }
 
-class Hdf5Reader : public FrameReader {
- public:
-    explicit Hdf5Reader(const SourceOptions& options)
-        : file_(options.path, cache_bytes(options)), frames_(describe(options)) {
-        info_.format = is_netcdf(file_, info_.dataset) ? "NetCDF-4" : "HDF5";
-        read_time(file_, time_axis_of(file_, info_.dataset, frames_.layout()), info_);
-        if (info_.step_s <= 0.0) info_.step_s = options.step_s;
-        info_.fingerprint = fingerprint(options.path);
-    }
-
-    const SourceInfo& info() const override { return info_; }
-
-    std::int64_t read(std::int64_t recording, std::int64_t first, std::int64_t count, float* out) override {
-        return frames_.read(file_, info_.dataset, recording, first, count, out);
-    }
-
- private:
-    static std::int64_t cache_bytes(const SourceOptions& options) {
-        constexpr std::int64_t kMost = std::int64_t{256} << 20;
-        return std::min(kMost, options.limits.memory / 4);
-    }
-
-    Hdf5Frames describe(const SourceOptions& options) {
-        info_.path = options.path;
-        info_.dataset = choose_dataset(file_, options);
-        return describe_dataset(file_, info_.dataset, options.layout, info_);
-    }
-
-    Hdf5File file_;
-    SourceInfo info_;
-    Hdf5Frames frames_;
-};
-
-}  // namespace
-
-std::int64_t Hdf5Frames::read(const Hdf5File& file, const std::string& dataset, std::int64_t recording,
-                              std::int64_t first, std::int64_t count, float* out) {
-    if (count == 0) return 0;
-    const Hdf5Description data = file.describe(dataset);
-    StoredBlock block = block_of(layout_, data.shape, recording, first, count);
-    StoredFrames stored = frames_of(layout_, block.size, values_.type, out);
-    stored.swapped = data.swapped;
-    const bool in_place = values_.type == StoredType::f32 && is_frame_order(layout_);
-    if (!in_place) {
-        std::size_t bytes = size_of(data.stored);
-        for (const std::int64_t size : block.size) bytes *= static_cast<std::size_t>(size);
-        buffer_.resize(bytes);
-        stored.data = buffer_.data();
-    }
-    file.read(dataset, block.start, block.size, in_place ? static_cast<void*>(out) : buffer_.data());
-    return decode(stored, values_.packing, out);
+std::int64_t cache_bytes(const ReaderLimits& limits, std::int64_t files) {
+    constexpr std::int64_t kMost = std::int64_t{256} << 20;
+    return std::min(kMost, limits.memory / 4) / files;
 }
 
-std::string choose_dataset(const Hdf5File& file, const SourceOptions& options, std::size_t least) {
-    if (!options.dataset.empty()) return options.dataset.front() == '/' ? options.dataset : "/" + options.dataset;
-    const std::vector<Hdf5Description> all = file.list();
-    std::vector<Hdf5Description> fit;
-    std::vector<Hdf5Description> images;
-    for (const Hdf5Description& data : all) {
-        if (data.numeric && data.shape.size() >= least && data.shape.size() <= 5) fit.push_back(data);
-        if (is_radar_image(file, data)) images.push_back(data);
-    }
-    if (fit.empty() || (least == 2 && !images.empty())) fit = images;
-    if (fit.size() == 1) return fit.front().name;
-    if (fit.empty()) {
-        throw Error(ExitCode::data, fmt::format("no dataset of frames (numbers in {} to 5 dimensions) in {}; found: {}",
-                                                least, options.path, list_text(all)));
-    }
-    throw Error(ExitCode::data, fmt::format("{} has several datasets of frames: {}", options.path, list_text(fit)), "",
-                fmt::format("--dataset {0}, or --set data.dataset={0} in training", fit.front().name));
-}
+constexpr std::size_t kMostFiles = 16;
 
-Hdf5Frames describe_dataset(const Hdf5File& file, const std::string& dataset, const std::string& layout,
-                            SourceInfo& info) {
-    const Hdf5Description data = file.describe(dataset);
-    Hdf5Values values = hdf5_values(file, data, info.path);
-    StoredArray array{dataset, data.shape, values.type, dimension_names(file, dataset)};
-    const bool image = layout == "auto" && is_radar_image(file, data);
-    const FrameLayout found = find_layout(image ? "hw" : layout, array);
-    describe_frames(found, array, info);
-    describe_values(values, data, info);
-    return {found, std::move(values)};
-}
+Hdf5OpenFiles::Hdf5OpenFiles(const ReaderLimits& limits, Describe describe)
+    : cache_bytes_(cache_bytes(limits, kMostFiles)), describe_(std::move(describe)) {}
 
-std::unique_ptr<FrameReader> open_hdf5(const SourceOptions& options) { return std::make_unique<Hdf5Reader>(options); }
+const Hdf5OpenFiles::Opened& Hdf5OpenFiles::open(const std::string& path) {
+    const auto known = std::find_if(opened_.begin(), opened_.end(), [&](const auto& it) { return it.first == path; });
+    if (known != opened_.end()) {
+        opened_.splice(opened_.begin(), opened_, known);
+        return opened_.front().second;
+    }
+    if (opened_.size() >= kMostFiles) opened_.pop_back();
+    Hdf5File file(path, cache_bytes_);
+    Hdf5Frames frames = describe_(file, path);
+    opened_.emplace_front(path, Opened{std::move(file), std::move(frames)});
+    return opened_.front().second;
+}
 
 }  // namespace nowcell

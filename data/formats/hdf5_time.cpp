@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <optional>
 
 namespace nowcell {
 namespace {
@@ -31,22 +32,6 @@ double positive_number(const std::string& text) {
     return !text.empty() && *end == '\0' && std::isfinite(value) && value > 0 ? value : 0.0;
 }
 
-// "start" as a date of the calendar, or as the file writes it where that cannot be.
-void read_start(double first, const std::string& units, std::size_t since, SourceInfo& info) {
-    const auto calendar = calendar_of(info.calendar);
-    const double unit_s = seconds_in(units.substr(0, since));
-    const auto reference =
-        calendar.has_value() ? parse_date(units.substr(since + 7), *calendar) : std::optional<Date>();
-    constexpr double kMost = 1e13;
-    if (reference.has_value() && unit_s > 0 && std::abs(first * unit_s) < kMost) {
-        info.start = to_string(date_of(seconds_of(*reference, *calendar) + first * unit_s, *calendar));
-        return;
-    }
-    info.start = fmt::format("{} {}", first, units);
-    info.notes.push_back(fmt::format("the time axis is in '{}', calendar '{}', which gives no date", units,
-                                     info.calendar.empty() ? "standard" : info.calendar));
-}
-
 // How far rounding moves a time that is stored with 24 bits.
 double rounding(const std::vector<double>& times, StoredType type) {
     if (type != StoredType::f32) return 0.0;
@@ -55,29 +40,48 @@ double rounding(const std::vector<double>& times, StoredType type) {
 }
 
 // NetCDF's convention: a vector of times with units such as "hours since 2019-03-01 00:00".
-void read_axis(const Hdf5File& file, const std::string& name, SourceInfo& info) {
-    if (name.empty() || !file.has(name)) return;
-    const Hdf5Description axis = file.describe(name);
+struct Axis {
+    std::vector<double> seconds;  // since 1970 when dated, else since whatever the units name; empty: unit unknown
+    double tolerance_s = 0.0;
+    std::optional<Calendar> calendar;  // none: the axis gives no dates
+    std::string calendar_name;
+    std::string first;  // "6 hours since 2019-03-01"
+};
+
+std::optional<Axis> load_axis(const Hdf5File& file, const std::string& name, std::int64_t frames) {
+    if (name.empty() || !file.has(name)) return std::nullopt;
+    const Hdf5Description data = file.describe(name);
     const std::string units = file.text(name, "units").value_or("");
     const std::size_t since = units.find(" since ");
     constexpr std::int64_t kMostTimes = 1 << 24;
-    if (!axis.numeric || axis.shape.size() != 1 || axis.shape[0] != info.frames.front() || axis.shape[0] > kMostTimes ||
-        since == std::string::npos) {
-        return;
-    }
-    std::vector<double> times = file.vector(name);
-    info.calendar = file.text(name, "calendar").value_or("");
-    std::transform(info.calendar.begin(), info.calendar.end(), info.calendar.begin(),
+    const bool fits = data.numeric && data.shape == std::vector<std::int64_t>{frames} && frames <= kMostTimes;
+    if (!fits || frames == 0 || since == std::string::npos) return std::nullopt;
+    Axis out;
+    out.seconds = file.vector(name);
+    out.first = fmt::format("{} {}", out.seconds.front(), units);
+    out.calendar_name = file.text(name, "calendar").value_or("");
+    std::transform(out.calendar_name.begin(), out.calendar_name.end(), out.calendar_name.begin(),
                    [](unsigned char c) { return std::tolower(c); });
-    read_start(times.front(), units, since, info);
     const double unit_s = seconds_in(units.substr(0, since));
-    if (unit_s <= 0) {
-        info.notes.push_back(fmt::format("'{}' is no unit of a fixed length: the time step is unknown", units));
-        return;
-    }
-    const double tolerance_s = rounding(times, axis.stored) * unit_s;
-    for (double& time : times) time *= unit_s;
-    const TimeAxis steps = find_steps(times, tolerance_s);
+    out.tolerance_s = rounding(out.seconds, data.stored) * unit_s;
+    if (unit_s <= 0) out.seconds.clear();
+    const auto calendar = calendar_of(out.calendar_name);
+    const auto reference = calendar.has_value() ? parse_date(units.substr(since + 7), *calendar) : std::nullopt;
+    double origin_s = 0.0;
+    if (reference.has_value() && unit_s > 0) out.calendar = calendar, origin_s = seconds_of(*reference, *calendar);
+    for (double& time : out.seconds) time = origin_s + time * unit_s;
+    return out;
+}
+
+void read_axis(const Hdf5File& file, const std::string& name, SourceInfo& info) {
+    const std::optional<Axis> axis = load_axis(file, name, info.frames.front());
+    if (!axis.has_value()) return;
+    info.calendar = axis->calendar_name;
+    constexpr double kMost = 1e13;
+    const bool dated = axis->calendar.has_value() && std::abs(axis->seconds.front()) < kMost;
+    info.start = dated ? to_string(date_of(axis->seconds.front(), *axis->calendar)) : axis->first;
+    if (!dated) info.notes.push_back(fmt::format("'{}' in {} gives no date in its calendar", axis->first, name));
+    const TimeAxis steps = find_steps(axis->seconds, axis->tolerance_s);
     info.step_s = steps.step_s;
     if (!steps.breaks.empty()) info.breaks.assign(info.frames.size(), steps.breaks);
     if (steps.backwards) info.notes.push_back(fmt::format("times in {} repeat or go backwards", name));
@@ -119,6 +123,11 @@ void read_time(const Hdf5File& file, const std::string& axis, SourceInfo& info) 
     if (!start.empty()) info.start = start;
     const std::string calendar = first_text(file, info.dataset, {"calendar"});
     if (!calendar.empty()) info.calendar = calendar;
+}
+
+std::vector<double> frame_times(const Hdf5File& file, const std::string& axis, std::int64_t frames) {
+    const std::optional<Axis> found = load_axis(file, axis, frames);
+    return found.has_value() && found->calendar.has_value() ? found->seconds : std::vector<double>{};
 }
 
 FileTime time_of_file(const Hdf5File& file, const std::string& dataset) {

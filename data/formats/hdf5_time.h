@@ -4,13 +4,18 @@
 #include "data/formats/hdf5_file.h"
 #include "data/formats/source_info.h"
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 namespace nowcell {
 
 /// Fills step_s, start, calendar, breaks and notes of `info` from an axis of time as NetCDF writes it, and from
 /// attributes such as step_s; `axis`: path of the vector of times, "": none. info.frames is filled.
 void read_time(const Hdf5File& file, const std::string& axis, SourceInfo& info);
+
+/// Seconds since 1970 of each frame by such an axis, in its calendar; empty: the file does not say.
+std::vector<double> frame_times(const Hdf5File& file, const std::string& axis, std::int64_t frames);
 
 /// The time that a file of one frame is for: of KNMI and ODIM the end of what was measured.
 struct FileTime {

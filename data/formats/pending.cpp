@@ -8,10 +8,6 @@ static std::unique_ptr<FrameReader> pending(const SourceOptions& options) {
     throw Error(ExitCode::data, "cannot open " + options.path + ": not yet");
 }
 
-std::unique_ptr<FrameReader> open_sevir(const SourceOptions& options, const std::string&) { return pending(options); }
-std::unique_ptr<FrameReader> open_hdf5_files(const SourceOptions& options, const std::vector<FrameFiles>&) {
-    return pending(options);
-}
 std::unique_ptr<FrameReader> open_npz(const SourceOptions& options) { return pending(options); }
 std::unique_ptr<FrameReader> open_idx(const SourceOptions& options) { return pending(options); }
 std::unique_ptr<FrameReader> open_animation(const SourceOptions& options) { return pending(options); }
