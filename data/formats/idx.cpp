@@ -1,18 +1,20 @@
 #include "data/formats/idx.h"
 
+#include "data/formats/array_reader.h"
 #include "data/formats/checked.h"
 #include "data/formats/file_bytes.h"
-#include "data/formats/stored.h"
+#include "data/formats/formats.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <zlib.h>
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <utility>
 
 namespace nowcell {
 namespace {
@@ -54,7 +56,7 @@ IdxHeader read_header(const std::string& path) {
     }
     const std::int64_t array = checked_product(header.shape, static_cast<std::int64_t>(size_of(header.type)));
     if (array <= 0 || __builtin_add_overflow(array, header.bytes, &header.total)) {
-        refuse(path, fmt::format("impossible shape [{}]", fmt::join(header.shape, ",")));
+        refuse(path, "impossible shape " + shape_text(header.shape));
     }
     return header;
 }
@@ -64,8 +66,8 @@ std::vector<char> unpack(const std::string& path, const IdxHeader& header, std::
     constexpr std::int64_t kMostRatio = 1032;
     const auto packed = static_cast<std::int64_t>(std::filesystem::file_size(path));
     if (header.total / kMostRatio > packed) {
-        refuse(path, fmt::format("it is truncated: {} bytes cannot hold the {} of its header, shape [{}]", packed,
-                                 header.total, fmt::join(header.shape, ",")));
+        refuse(path, fmt::format("it is truncated: {} bytes cannot hold the {} of its header, shape {}", packed,
+                                 header.total, shape_text(header.shape)));
     }
     if (header.total > limit) {
         refuse(path, fmt::format("{} bytes when unpacked, the limit is {}", header.total, limit),
@@ -79,14 +81,40 @@ std::vector<char> unpack(const std::string& path, const IdxHeader& header, std::
 IdxImages read_idx(const std::string& path) {
     const IdxHeader header = read_header(path);
     if (header.type != StoredType::u8 || header.shape.size() != 3) {
-        refuse(path, fmt::format("it holds {} of shape [{}], expected uint8 pictures (count,rows,columns)",
-                                 to_string(header.type), fmt::join(header.shape, ",")));
+        refuse(path, fmt::format("it holds {} of shape {}, expected uint8 pictures (count,rows,columns)",
+                                 to_string(header.type), shape_text(header.shape)));
     }
     const std::vector<char> bytes = unpack(path, header, std::int64_t{1} << 30);
     IdxImages images = {header.shape[0], header.shape[1], header.shape[2], {}};
     images.pixels.resize(bytes.size() - static_cast<std::size_t>(header.bytes));
     std::memcpy(images.pixels.data(), bytes.data() + header.bytes, images.pixels.size());
     return images;
+}
+
+std::unique_ptr<FrameReader> open_idx(const SourceOptions& options) {
+    const IdxHeader header = read_header(options.path);
+    if (header.shape.size() < 3) {
+        refuse(options.path, fmt::format("it holds {} of shape {}, which are labels rather than frames",
+                                         to_string(header.type), shape_text(header.shape)));
+    }
+    std::unique_ptr<Bytes> bytes = open_bytes(options.path);
+    SourceInfo info;
+    if (bytes->size() != header.total) {
+        bytes = hold_bytes(unpack(options.path, header, options.limits.memory / 2));
+        info.filters = "gzip";
+    }
+    info.path = options.path;
+    info.format = "idx";
+    info.stored_type = to_string(header.type);
+    if (header.shape.size() == 3) {
+        info.notes.push_back(fmt::format(
+            "the {} pictures of an idx file are read as one recording though they are no sequence; sequences of moving "
+            "digits come from: nowcell data make moving-mnist --digits {}",
+            header.shape[0], options.path));
+    }
+    constexpr bool kSwapped = std::endian::native == std::endian::little;
+    const ArrayInFile array{header.type, kSwapped && size_of(header.type) > 1, false, header.shape, header.bytes};
+    return std::make_unique<ArrayReader>(std::move(bytes), array, options, std::move(info));
 }
 
 }  // namespace nowcell

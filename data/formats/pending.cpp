@@ -8,12 +8,7 @@ static std::unique_ptr<FrameReader> pending(const SourceOptions& options) {
     throw Error(ExitCode::data, "cannot open " + options.path + ": not yet");
 }
 
-std::unique_ptr<FrameReader> open_npz(const SourceOptions& options) { return pending(options); }
-std::unique_ptr<FrameReader> open_idx(const SourceOptions& options) { return pending(options); }
 std::unique_ptr<FrameReader> open_animation(const SourceOptions& options) { return pending(options); }
 std::unique_ptr<FrameReader> open_video(const SourceOptions& options) { return pending(options); }
-std::unique_ptr<FrameReader> open_pictures(const SourceOptions& options, const std::vector<FrameFiles>&) {
-    return pending(options);
-}
 
 }  // namespace nowcell
