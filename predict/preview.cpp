@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kYear = 5;  // letters of "2019-"; the title names the year
+constexpr std::size_t kYear = 5;                               // letters of "2019-"; the title names the year
 constexpr std::int64_t kMostValues = std::int64_t{256} << 20;  // 1 GiB of float32
 
 bool is_gif(const std::string& path) {
