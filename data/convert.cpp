@@ -88,6 +88,17 @@ std::string convert_json(const std::string& path, const SourceInfo& info, const 
     return json_text(report);
 }
 
+// Windows slide over long recordings: one that begins inside a chunk reads two.
+void advise(const SourceInfo& info, const FrameFile& file, const ChunkOptions& chunk) {
+    constexpr double kTolerated = 1.5;
+    const std::int64_t better = short_chunk(chunk.window);
+    if (file.read_amplification <= kTolerated || file.chunk.empty() || chunk.frames <= better) return;
+    log_info(
+        fmt::format("recordings of {} are longer than a window, and one that begins inside a chunk reads two: "
+                    "--chunk {} reads less",
+                    info.path, better));
+}
+
 int convert(const Request& request, bool npy_too) {
     const std::string path = request.text("--output");
     check_name(path, npy_too);
@@ -96,15 +107,18 @@ int convert(const Request& request, bool npy_too) {
     const auto source = open_source(source_options(request));
     const SourceInfo& info = source->info();
     const std::int64_t window = request.integer("--window", 20);
+    const ChunkOptions chunk{window, request.integer("--chunk", window)};
     for (const std::string& note : info.notes) log_info(note);
     if (gaps_text(info) != "none") log_info("recordings are cut where time jumps");
     // A folder that is made for the file goes again if writing fails.
     const fs::path parent = fs::path(path).parent_path();
     OutputFolder folder(parent.empty() ? "." : parent.string());
     const FrameFile file =
-        is_npy(path) ? write_frames_npy(path, *source) : write_frames_hdf5(path, *source, window, request.command_line);
+        is_npy(path) ? write_frames_npy(path, *source) : write_frames_hdf5(path, *source, chunk, request.command_line);
     folder.commit();
     if (is_npy(path) && info.units != "1") log_info("NumPy files carry no units: values are in " + info.units);
+    if (file.datasets.size() > 1) log_info("read it with --dataset '/recording_*'");
+    advise(info, file, chunk);
     deliver(request, convert_text(path, info, file, window), convert_json(path, info, file, window));
     return 0;
 }

@@ -63,13 +63,13 @@ std::string type_name(const SourceInfo& info, const StoredAgain& again) {
 // Where the frames of an HDF5 file go.
 class Hdf5Frames {
  public:
-    Hdf5Frames(const SourceInfo& info, const FrameSource& source, std::int64_t window)
+    Hdf5Frames(const SourceInfo& info, const FrameSource& source, std::int64_t chunk_frames)
         : info_(info), source_(source), again_(info), ranges_(unbroken(source.info())), together_(one_length(ranges_)) {
         const std::int64_t frame = info.channels * info.height * info.width;
         std::int64_t longest = 0;
         for (const FrameRange& range : ranges_) longest = std::max(longest, range.count);
-        frames_ =
-            std::clamp<std::int64_t>(kWindowValues / std::max<std::int64_t>(1, frame), 1, std::min(window, longest));
+        frames_ = std::clamp<std::int64_t>(kWindowValues / std::max<std::int64_t>(1, frame), 1,
+                                           std::min(chunk_frames, longest));
         const auto row_bytes =
             static_cast<std::int64_t>(torch::elementSize(again_.type())) * info.channels * info.width * frames_;
         const std::int64_t fit = std::clamp<std::int64_t>(kChunkBytes / row_bytes, 1, info.height);
@@ -148,11 +148,9 @@ class Hdf5Frames {
     void add_time(Hdf5Stream& stream, std::size_t i) const {
         Hdf5Dimension time{"time" + suffix(i), ranges_[i].count};
         if (info_.step_s > 0.0) {
-            const auto start = starts_known(i) ? time_start(info_.start) : std::nullopt;
-            for (std::int64_t t = 0; t < time.size; ++t) {
-                time.values.push_back((start ? start->offset_s : 0.0) + static_cast<double>(t) * info_.step_s);
-            }
-            time.attributes["units"] = start ? "seconds since " + start->date : std::string("s");
+            const auto start = starts_known(i) ? start_seconds(info_) : std::nullopt;
+            for (std::int64_t t = 0; t < time.size; ++t) time.values.push_back(static_cast<double>(t) * info_.step_s);
+            time.attributes["units"] = start ? "seconds since " + date_text(*start, info_) : std::string("s");
             if (start) time.attributes["calendar"] = info_.calendar.empty() ? std::string("standard") : info_.calendar;
             time.attributes["long_name"] = std::string(start ? "time" : "time after the first frame");
         }
@@ -176,6 +174,7 @@ class Hdf5Frames {
         }
         if (info_.step_s > 0.0) out.attributes["step_s"] = info_.step_s;
         if (starts_known(i) && !info_.start.empty()) out.attributes["start"] = info_.start;
+        if (!info_.calendar.empty()) out.attributes["calendar"] = info_.calendar;
         if (!info_.channel_order.empty()) out.attributes["channel_order"] = info_.channel_order;
         return out;
     }
@@ -198,12 +197,12 @@ class Hdf5Frames {
 
 }  // namespace
 
-FrameFile write_frames_hdf5(const std::string& path, const FrameSource& source, std::int64_t window,
+FrameFile write_frames_hdf5(const std::string& path, const FrameSource& source, const ChunkOptions& chunk,
                             const std::string& history) {
     return with_exact_type(source.info(), [&](const SourceInfo& info) {
-        const Hdf5Frames frames(info, source, window);
+        const Hdf5Frames frames(info, source, chunk.frames);
         stream_hdf5(path, [&](Hdf5Stream& stream) { frames.write(stream, history); });
-        return frames.result(window);
+        return frames.result(chunk.window);
     });
 }
 

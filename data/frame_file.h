@@ -18,12 +18,17 @@ struct FrameFile {
     double read_amplification = 1.0;         ///< of a window
 };
 
+/// What a chunk of HDF5 holds.
+struct ChunkOptions {
+    std::int64_t window = 20;  ///< frames that are read together
+    std::int64_t frames = 20;  ///< of one recording in a chunk, with all rows where that is no more than 16 MiB
+};
+
 /// Writes all frames as HDF5 that h5py and NetCDF-4 read, in bounded memory: "/frames" (T,H,W), (N,T,H,W) or
-/// (N,T,H,W,C), or "/recording_0001", ... when recordings differ in length; recordings are cut where time jumps. A
-/// chunk is `window` whole frames of one recording, fewer rows where that is over 16 MiB. Stored integers, scale,
-/// offset and fill are kept where every value comes back exactly, else float32 with NaN is written and a line of the
-/// log says so. Throws Error(output), leaving nothing behind, and Error(data) for an unreadable source.
-FrameFile write_frames_hdf5(const std::string& path, const FrameSource& source, std::int64_t window,
+/// (N,T,H,W,C), or "/recording_0001", ... when recordings differ in length; recordings are cut where time jumps. Stored
+/// integers, scale, offset and fill are kept where every value comes back exactly, else float32 with NaN is written and
+/// a line of the log says so. Throws Error(output), leaving nothing behind, and Error(data) for an unreadable source.
+FrameFile write_frames_hdf5(const std::string& path, const FrameSource& source, const ChunkOptions& chunk,
                             const std::string& history);
 
 /// The same as a NumPy array (T,H,W), (N,T,H,W) or (N,T,H,W,C), which has no place for scale, units and time: float32

@@ -11,6 +11,8 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 namespace nowcell {
@@ -43,22 +45,29 @@ std::string storage_text(const SourceInfo& info) {
                        plain ? (pictures ? "" : ", not compressed") : ", " + info.filters);
 }
 
-std::string repack_command(const SourceInfo& info, std::int64_t window) {
+std::string repack_command(const SourceInfo& info, const Request& request, std::int64_t window) {
+    std::string flags = fmt::format("--window {}", window);
+    const std::int64_t longest = *std::max_element(info.frames.begin(), info.frames.end());
+    if (longest > window) flags += fmt::format(" --chunk {}", short_chunk(window));
+    for (const char* flag : {"--dataset", "--layout", "--rows", "--columns"}) {
+        if (request.has(flag)) flags += fmt::format(" {} {}", flag, request.text(flag));
+    }
     const std::string stem = std::filesystem::path(info.path).stem().string();
-    return fmt::format("nowcell data repack {} --window {} -o {}_repacked.h5", info.path, window, stem);
+    return fmt::format("nowcell data repack {} {} -o {}_repacked.h5", info.path, flags, stem);
 }
 
-std::string cost_text(const SourceInfo& info, std::int64_t window) {
+std::string cost_text(const SourceInfo& info, const Request& request, std::int64_t window) {
     const auto factor = read_amplification(info, window);
     if (!factor) return "frames are decoded in order from the beginning";
     return fmt::format("{:.2f} values read per value used, for windows of {} frames{}", *factor, window,
-                       *factor > kHighAmplification ? "; better: " + repack_command(info, window) : "");
+                       *factor > kHighAmplification ? "; better: " + repack_command(info, request, window) : "");
 }
 
 std::string values_text(const SourceInfo& info) {
-    if (info.scale == 1.0 && info.offset == 0.0 && !info.has_fill) return "as stored";
-    return fmt::format("stored x {} + {}{}", info.scale, info.offset,
-                       info.has_fill ? fmt::format(", {} is missing", info.fill) : std::string());
+    const bool plain = info.scale == 1.0 && info.offset == 0.0;
+    const bool has_fill = info.has_fill && std::isfinite(info.fill);
+    return (plain ? "as stored" : fmt::format("stored x {} + {}", info.scale, info.offset)) +
+           (has_fill ? fmt::format(", {} is missing", info.fill) : "");
 }
 
 std::string missing_text(const Survey& values) {
@@ -67,7 +76,7 @@ std::string missing_text(const Survey& values) {
     return fmt::format("{} values ({:.2f} %)", values.missing, 100.0 * static_cast<double>(values.missing) / all);
 }
 
-std::string info_text(const SourceInfo& info, const Survey& values, std::int64_t window) {
+std::string info_text(const Request& request, const SourceInfo& info, const Survey& values, std::int64_t window) {
     std::string out = fmt::format("{}{}{}\n", info.path, info.dataset.empty() ? "" : "  ", info.dataset);
     out += report_line("format", fmt::format("{}, {}{}", info.format.empty() ? "frames" : info.format,
                                              info.files == 1 ? "" : fmt::format("{} files, ", info.files),
@@ -84,7 +93,7 @@ std::string info_text(const SourceInfo& info, const Survey& values, std::int64_t
                                                 values.moments.mean));
     }
     out += report_line("missing", values.done ? missing_text(values) : "not counted (--quick)");
-    out += report_line("reading", cost_text(info, window));
+    out += report_line("reading", cost_text(info, request, window));
     for (const std::string& note : info.notes) out += report_line("note", note);
     return out;
 }
@@ -133,7 +142,7 @@ int show_info(const Request& request) {
     const auto source = open_source(source_options(request));
     const Survey values = request.has("--quick") ? Survey{} : survey(*source);
     const std::int64_t window = request.integer("--window", 20);
-    deliver(request, info_text(source->info(), values, window), info_json(source->info(), values, window));
+    deliver(request, info_text(request, source->info(), values, window), info_json(source->info(), values, window));
     return 0;
 }
 

@@ -13,6 +13,9 @@ namespace nowcell {
 /// is read where it is needed. nullopt: the format is read in order from its beginning (animations, videos).
 std::optional<double> read_amplification(const SourceInfo& info, std::int64_t window);
 
+/// Frames of a chunk for windows that slide over recordings longer than they are: at most a quarter is read in vain.
+inline std::int64_t short_chunk(std::int64_t window) { return window / 4 + 1; }
+
 /// Above this repacking is worth while.
 inline constexpr double kHighAmplification = 2.0;
 

@@ -1,4 +1,4 @@
-// The time of a first frame as files write it.
+// The time of frames, from what a source says of its first one.
 #pragma once
 
 #include "data/formats/source_info.h"
@@ -9,18 +9,14 @@
 
 namespace nowcell {
 
-/// A date and seconds after it.
-struct TimeStart {
-    std::string date;       ///< "2010-08-26 00:00:00", in the calendar of the source
-    double offset_s = 0.0;  ///< of the first frame
-};
+/// Seconds from 1970-01-01 to info.start in the calendar of the source: of "2019-03-01", "2019-03-01T06:30Z" or
+/// "18 hours since 2019-03-01"; nullopt for what else stands there.
+std::optional<double> start_seconds(const SourceInfo& info);
 
-/// Reads "2019-03-01", "2019-03-01T06:30Z", "26-AUG-2010;00:00:00.000" and "18 hours since 2019-03-01"; nullopt for
-/// what else stands there, and for times with a zone.
-std::optional<TimeStart> time_start(const std::string& text);
+/// "2019-03-01 06:30:00" in the calendar of the source; "" for times far away.
+std::string date_text(double seconds, const SourceInfo& info);
 
-/// "03-01 06:30" of a frame, with the year in front when `with_year`; "" when start or step are not known, the calendar
-/// is not the ordinary one, or time jumps in front of the frame.
-std::string frame_time(const SourceInfo& info, std::int64_t recording, std::int64_t frame, bool with_year);
+/// "2019-03-01 06:30" of a frame; "" when start or step are not known, or time jumps in front of the frame.
+std::string frame_time(const SourceInfo& info, std::int64_t recording, std::int64_t frame);
 
 }  // namespace nowcell

@@ -21,6 +21,15 @@ Flag window_flag() {
             .max = 100000};
 }
 
+Flag chunk_flag() {
+    return {.name = "--chunk",
+            .type = FlagType::integer,
+            .value = "N",
+            .help = "frames of a chunk; default: the window",
+            .min = 1,
+            .max = 100000};
+}
+
 Flag required_output(const std::string& help) {
     Flag output = output_flag(help);
     output.required = true;
@@ -106,7 +115,7 @@ Verb convert_verb() {
             .handler = "nowcell_data_convert",
             .arguments = path_argument(),
             .flags = with_source_flags({required_output("file to write: .h5, .hdf5, .nc or .npy"), window_flag(),
-                                        json_flag(), force_flag(), threads_flag()}),
+                                        chunk_flag(), json_flag(), force_flag(), threads_flag()}),
             .examples = {"nowcell data convert frames/ -o frames.h5", "nowcell data convert radar.h5 -o radar.npy"}};
 }
 
@@ -115,8 +124,8 @@ Verb repack_verb() {
             .summary = "Write a source again so that a window is read at once: chunk = window, compressed, checksums.",
             .handler = "nowcell_data_repack",
             .arguments = path_argument(),
-            .flags = with_source_flags(
-                {required_output("HDF5 file to write"), window_flag(), json_flag(), force_flag(), threads_flag()}),
+            .flags = with_source_flags({required_output("HDF5 file to write"), window_flag(), chunk_flag(), json_flag(),
+                                        force_flag(), threads_flag()}),
             .examples = {"nowcell data repack radar.h5 --window 18 -o radar_repacked.h5"}};
 }
 

@@ -20,6 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::size_t kYear = 5;                               // letters of "2019-"; the title names the year
 constexpr std::int64_t kMostValues = std::int64_t{256} << 20;  // 1 GiB of float32
 
 bool is_gif(const std::string& path) {
@@ -51,8 +52,8 @@ FrameRange chosen(const Request& request, const SourceInfo& info, std::int64_t f
 }
 
 std::string label_of(const SourceInfo& info, const FrameRange& range, std::int64_t t) {
-    const std::string time = frame_time(info, range.recording, t, false);
-    if (!time.empty()) return time;
+    const std::string time = frame_time(info, range.recording, t);
+    if (time.size() > kYear) return time.substr(kYear);
     return info.step_s > 0.0 ? fmt::format("{} ({})", t, lead_label(t - range.first, info.step_s)) : std::to_string(t);
 }
 
@@ -65,7 +66,7 @@ FrameSequence sequence_of(const FrameSource& source, const FrameRange& range) {
     if (out.title.empty()) out.title = fs::path(info.path).parent_path().filename().string();
     if (info.frames.size() > 1) out.title += fmt::format(", recording {}", range.recording);
     out.title += fmt::format(", frame {} on", range.first);
-    const std::string first = frame_time(info, range.recording, range.first, true);
+    const std::string first = frame_time(info, range.recording, range.first);
     if (!first.empty()) out.title += ", " + first;
     if (info.channels > 1 && info.channels != 3) out.title += fmt::format(", channel 0 of {}", info.channels);
     return out;
