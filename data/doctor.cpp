@@ -47,6 +47,16 @@ Finding locking_finding() {
             "set HDF5_USE_FILE_LOCKING=FALSE"};
 }
 
+Finding reader_finding() {
+    try {
+        const std::string program = reader_program();
+        if (::access(program.c_str(), X_OK) == 0) return {"file readers", Health::pass, program};
+        return {"file readers", Health::fail, program + " cannot be executed", "install it again"};
+    } catch (const Error& error) {
+        return {"file readers", Health::fail, error.problems().front().what, error.problems().front().hint};
+    }
+}
+
 Finding data_finding(const Config& config) {
     try {
         const DataOptions options = DataOptions::from(config);
@@ -73,5 +83,6 @@ extern "C" void nowcell_doctor_data(const nowcell::Request& request, nowcell::Fi
     using namespace nowcell;
     findings.push_back(hdf5_finding());
     findings.push_back(locking_finding());
+    findings.push_back(reader_finding());
     if (request.has("--config")) findings.push_back(data_finding(request.config()));
 }

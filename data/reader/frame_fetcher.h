@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace nowcell {
@@ -40,6 +41,10 @@ std::unique_ptr<FrameFetcher> open_direct(const SourceOptions& options);
 /// hangs or asks for too much memory is an Error(data) about the file; the next request starts another.
 /// Throws also Error(device) when the reader program is not found or cannot be started.
 std::unique_ptr<FrameFetcher> open_readers(const SourceOptions& options);
+
+/// Path of the program nowcell-reader: beside the library, or what NOWCELL_READER names. Throws Error(device) when
+/// there is none.
+std::string reader_program();
 
 /// Reader processes that options ask for.
 int reader_count(const SourceOptions& options);

@@ -1,5 +1,7 @@
 #include "data/reader/process.h"
 
+#include "data/reader/frame_fetcher.h"
+
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -24,21 +26,6 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kLargestAnswer = std::size_t{256} << 20;
-
-// Beside the library that this code is in, as built and as installed; or where the environment says.
-std::string reader_program() {
-    if (const char* named = std::getenv("NOWCELL_READER")) return named;
-    Dl_info library{};
-    ::dladdr(reinterpret_cast<const void*>(&reader_program), &library);
-    std::error_code ignored;
-    const fs::path folder = fs::absolute(library.dli_fname == nullptr ? "" : library.dli_fname, ignored).parent_path();
-    for (const char* place : {"../bin", "../../bin", "."}) {
-        const fs::path program = folder / place / "nowcell-reader";
-        if (fs::exists(program, ignored)) return program.lexically_normal().string();
-    }
-    throw Error(ExitCode::device, fmt::format("no nowcell-reader beside {}, which reads files", folder.string()), "",
-                "install it again, name it in NOWCELL_READER, or trust your files: data.trust = \"direct\"");
-}
 
 struct Spawn {
     posix_spawn_file_actions_t actions{};
@@ -81,6 +68,20 @@ Clock::duration seconds(double count) {
 }
 
 }  // namespace
+
+std::string reader_program() {
+    if (const char* named = std::getenv("NOWCELL_READER")) return named;
+    Dl_info library{};
+    ::dladdr(reinterpret_cast<const void*>(&reader_program), &library);
+    std::error_code ignored;
+    const fs::path folder = fs::absolute(library.dli_fname == nullptr ? "" : library.dli_fname, ignored).parent_path();
+    for (const char* place : {"../bin", "../../bin", "."}) {
+        const fs::path program = folder / place / "nowcell-reader";
+        if (fs::exists(program, ignored)) return program.lexically_normal().string();
+    }
+    throw Error(ExitCode::device, fmt::format("no nowcell-reader beside {}, which reads files", folder.string()), "",
+                "install it again, name it in NOWCELL_READER, or trust your files: data.trust = \"direct\"");
+}
 
 ReaderProcess::ReaderProcess(const SharedMemory& memory, const SourceOptions& options)
     : path_(options.path), limits_(options.limits) {
