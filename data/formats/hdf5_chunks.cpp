@@ -133,7 +133,7 @@ std::unique_ptr<Hdf5Chunks> Hdf5Chunks::of(hid_t set, const Hdf5Description& dat
     out->value_bytes_ = size_of(data.stored);
     auto bytes = static_cast<std::int64_t>(out->value_bytes_);
     for (const std::int64_t side : data.chunk) {
-        constexpr std::int64_t kMost = std::int64_t{1} << 30;
+        constexpr std::int64_t kMost = 256 << 20;
         if (side < 1 || __builtin_mul_overflow(bytes, side, &bytes) || bytes > kMost) return nullptr;
     }
     out->chunk_bytes_ = static_cast<std::size_t>(bytes);

@@ -55,24 +55,52 @@ void check_alike(const Hdf5Frames& others, const Hdf5Description& data, const st
                 "", "take that file away, or convert it");
 }
 
+namespace {
+
+// What a block takes in the file's own type; it is a multiple of what one frame takes.
+std::int64_t stored_bytes(const Hdf5Frames& frames, std::int64_t count) {
+    auto bytes = static_cast<std::int64_t>(size_of(frames.data.stored)) * count;
+    for (std::size_t i = 0; i < frames.data.shape.size(); ++i) {
+        const bool free = static_cast<int>(i) == frames.layout.n || static_cast<int>(i) == frames.layout.t;
+        if (!free) bytes *= frames.data.shape[i];
+    }
+    return bytes;
+}
+
+std::int64_t read_block(const Hdf5File& file, const Hdf5Frames& frames, const Hdf5Description& data,
+                        std::int64_t recording, std::int64_t first, std::int64_t count, float* out,
+                        std::vector<char>& buffer) {
+    const StoredBlock block = block_of(frames.layout, data.shape, recording, first, count);
+    StoredFrames stored = frames_of(frames.layout, block.size, frames.values.type, out);
+    stored.swapped = data.swapped;
+    const bool in_place = frames.values.type == StoredType::f32 && is_frame_order(frames.layout);
+    if (!in_place) {
+        buffer.resize(static_cast<std::size_t>(stored_bytes(frames, count)));
+        stored.data = buffer.data();
+    }
+    file.read(data.name, block.start, block.size, in_place ? static_cast<void*>(out) : buffer.data());
+    return decode(stored, frames.values.packing, out);
+}
+
+}  // namespace
+
 std::int64_t read_frames(const Hdf5File& file, const Hdf5Frames& frames, const std::string& dataset,
                          std::int64_t recording, std::int64_t first, std::int64_t count, float* out,
                          std::vector<char>& buffer) {
     if (count == 0) return 0;
     const Hdf5Description data = file.describe(dataset);
     check_alike(frames, data, file.path());
-    const StoredBlock block = block_of(frames.layout, data.shape, recording, first, count);
-    StoredFrames stored = frames_of(frames.layout, block.size, frames.values.type, out);
-    stored.swapped = data.swapped;
-    const bool in_place = frames.values.type == StoredType::f32 && is_frame_order(frames.layout);
-    if (!in_place) {
-        std::size_t bytes = size_of(data.stored);
-        for (const std::int64_t size : block.size) bytes *= static_cast<std::size_t>(size);
-        buffer.resize(bytes);
-        stored.data = buffer.data();
+    // In pieces, so that the buffer stays small beside `out` whatever is asked for.
+    constexpr std::int64_t kMostBytes = 32 << 20;
+    const std::int64_t piece = std::clamp<std::int64_t>(kMostBytes / stored_bytes(frames, 1), 1, count);
+    const StoredFrames one = frames_of(frames.layout, frames.data.shape, frames.data.stored, nullptr);
+    const std::int64_t frame = one.shape[1] * one.shape[2] * one.shape[3];
+    std::int64_t missing = 0;
+    for (std::int64_t done = 0; done < count; done += piece) {
+        const std::int64_t here = std::min(piece, count - done);
+        missing += read_block(file, frames, data, recording, first + done, here, out + done * frame, buffer);
     }
-    file.read(dataset, block.start, block.size, in_place ? static_cast<void*>(out) : buffer.data());
-    return decode(stored, frames.values.packing, out);
+    return missing;
 }
 
 std::string choose_dataset(const Hdf5File& file, const SourceOptions& options, bool flat) {

@@ -330,17 +330,30 @@ TEST_CASE("values that are no numbers are refused by name") {
 
 TEST_CASE("an absent filter is named, with its number and a way out") {
     const TemporaryFolder folder;
-    const std::string path = raw_file(folder, [](hid_t file) {
-        const hid_t layout = H5Pcreate(H5P_DATASET_CREATE);
-        const hsize_t chunk[3] = {1, 2, 2};
-        H5Pset_chunk(layout, 3, chunk);
-        H5Pset_filter(layout, 32015, H5Z_FLAG_OPTIONAL, 0, nullptr);
-        H5Dclose(raw_dataset(file, "/x", H5T_NATIVE_UINT8, {2, 2, 2}, layout));
-        H5Pclose(layout);
-    });
-    check_refused(opening(options(path)),
-                  "dataset '/x' is compressed with filter 32015 (zstd), not available in this HDF5 " + hdf5_version(),
-                  "h5repack -f GZIP=4");
+    const auto check = [&](H5Z_filter_t id, const std::string& name, const std::string& hint) {
+        const std::string path = raw_file(folder, [&](hid_t file) {
+            const hid_t layout = H5Pcreate(H5P_DATASET_CREATE);
+            const hsize_t chunk[3] = {1, 2, 2};
+            H5Pset_chunk(layout, 3, chunk);
+            H5Pset_filter(layout, id, H5Z_FLAG_OPTIONAL, 0, nullptr);
+            H5Dclose(raw_dataset(file, "/x", H5T_NATIVE_UINT8, {2, 2, 2}, layout));
+            H5Pclose(layout);
+        });
+        const Caught error = opening(options(path));
+        check_refused(error,
+                      "dataset '/x' is compressed with filter " + std::to_string(id) + " (" + name +
+                          "), not available in this HDF5 " + hdf5_version(),
+                      hint);
+        CHECK(holds(error.hint, "h5repack -f GZIP=4"));
+    };
+    check(307, "bzip2", "install Debian's hdf5-filter-plugin and");
+    check(32001, "blosc", "hdf5-filter-plugin-blosc-serial");
+    check(32004, "lz4", "hdf5-filter-plugin and");
+    check(32008, "bitshuffle", "Debian's bitshuffle");
+    check(32013, "zfp", "hdf5-filter-plugin-zfp-serial");
+    check(32000, "lzf", "repack where");
+    check(32015, "zstd", "repack where");
+    check(32026, "blosc2", "repack where");
 }
 
 TEST_CASE("sizes that the file cannot back are refused before memory is asked for") {
@@ -371,6 +384,16 @@ TEST_CASE("values in other files are never read") {
     });
     check_refused(opening(options(external)), "keeps its values in other files");
     const std::string target = written(folder, counting({4, 4, 4}));
+    const std::string virtual_set = raw_file(folder, [&](hid_t file) {
+        const hid_t layout = H5Pcreate(H5P_DATASET_CREATE);
+        const std::array<hsize_t, 3> shape = {4, 4, 4};
+        const hid_t space = H5Screate_simple(3, shape.data(), nullptr);
+        H5Pset_virtual(layout, space, target.c_str(), "/frames", space);
+        H5Dclose(raw_dataset(file, "/x", H5T_NATIVE_UINT8, {4, 4, 4}, layout));
+        H5Sclose(space);
+        H5Pclose(layout);
+    });
+    check_refused(opening(options(virtual_set)), "keeps its values in other files");
     SourceOptions linked = options(raw_file(folder, [&](hid_t file) {
         H5Lcreate_external(target.c_str(), "/frames", file, "/x", H5P_DEFAULT, H5P_DEFAULT);
     }));

@@ -307,3 +307,19 @@ TEST_CASE("KNMI: the formula is read from text") {
         CHECK_THROWS_AS(opened(path(formula)), Error);
     }
 }
+
+TEST_CASE("HDF5: a long read in pieces is what single frames are") {
+    const TemporaryFolder folder;
+    const std::string path = raw_file(folder, [](hid_t file) {
+        std::vector<double> values(std::size_t{24} * 512 * 512);
+        for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<double>(i % 65521);
+        H5Dclose(raw_values(file, "/x", H5T_IEEE_F64LE, {512, 512, 24}, values));  // 50 MB, time last
+    });
+    const auto reader = opened(path, "", "hwt");
+    const std::vector<float> all = frames_of_recording(*reader);
+    std::vector<float> one(512 * 512);
+    for (std::int64_t t = 0; t < 24; ++t) {
+        reader->read(0, t, 1, one.data());
+        CHECK(std::equal(one.begin(), one.end(), all.begin() + t * 512 * 512));
+    }
+}
