@@ -91,13 +91,13 @@ fuzz() { # target
     tried=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     size=$(find "tests/fuzz/corpus/$target" -type f | wc -l)
     if ((status == 0)); then
-        printf '%-14s passed: %s inputs in %s s, from a corpus of %s files\n' "$target" "$tried" "$seconds" "$size"
+        printf '%-16s passed: %s inputs in %s s, from a corpus of %s files\n' "$target" "$tried" "$seconds" "$size"
         tally_add 1 0
         return
     fi
     tally_add 0 1
     found=$(sed -n 's/^.*Test unit written to //p' "$log" | tail -n 1)
-    printf '%-14s FAILED (exit status %d), see %s\n' "$target" "$status" "${log#"$PWD"/}"
+    printf '%-16s FAILED (exit status %d), see %s\n' "$target" "$status" "${log#"$PWD"/}"
     grep -m 3 -E '^(finding:|SUMMARY:|==[0-9]+== ?ERROR:|==[0-9]+==ERROR:)|runtime error:' "$log" | sed 's/^/  /' || true
     if [[ -n $found ]]; then printf '  reproduce: build/fuzz/bin/%s_fuzz %s\n' "$target" "$found"; fi
 }

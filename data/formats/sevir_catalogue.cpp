@@ -94,7 +94,8 @@ template <typename T>
 std::optional<T> number(const std::string& text) {
     T value{};
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    const bool whole = error == std::errc() && end == text.data() + text.size();
+    const bool whole =
+        error == std::errc() && end == text.data() + text.size() && std::isfinite(static_cast<double>(value));
     return whole ? std::optional(value) : std::nullopt;
 }
 

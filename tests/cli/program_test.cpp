@@ -107,6 +107,13 @@ TEST_CASE("bad command lines and configurations end with code 2") {
     check_failure(folder, {"train", "-c", "c.toml", "--epochs", "0"}, 2, {"--epochs must be an integer >= 1"});
     check_failure(folder, {"evaluate", "-m", "x", "-i", "y", "--device", "tpu", "--split", "tset"}, 2, {"--split"});
     check_failure(folder, {"data", "make", "bouncing-digits", "-o", "x.h5", "--size", "4"}, 2, {"--size"});
+    check_failure(folder, {"data", "make", "moving-squares", "-o", "x.h5", "--size", "64"}, 2,
+                  {"moving-squares takes no --size", "--size is for bouncing-digits and moving-mnist"});
+    check_failure(folder, {"data", "make", "moving-squares", "-o", "x.h5", "--shifted", "./x.h5"}, 2,
+                  {"the same file"});
+    check_failure(folder, {"data", "make", "moving-mnist", "-o", "x.h5"}, 2, {"needs --images FILE"});
+    check_failure(folder, {"data", "make", "moving-mnist", "-o", "x.h5", "--images", "none"}, 3,
+                  {"none: no such file"});
 }
 
 TEST_CASE("bad data end with code 3") {
@@ -187,6 +194,26 @@ TEST_CASE("outputs never replace inputs, folders or each other") {
     const std::string before = text_of(shop.folder.path("p/forecast.h5"));
     check_failure(shop.folder, {"predict", "-m", "run", "-i", "none.h5", "-o", "p", "--force"}, 3, {"none.h5"});
     CHECK(text_of(shop.folder.path("p/forecast.h5")) == before);
+}
+
+TEST_CASE("moving squares become a file of movies and one of their successors") {
+    TemporaryFolder folder;
+    const Outcome made = run_nowcell({"data", "make", "moving-squares", "-o", "a/noisy.h5", "--shifted", "b/truth.h5",
+                                      "--count", "3", "--seed", "0"},
+                                     folder.path());
+    INFO(made.err);
+    REQUIRE(made.code == 0);
+    // As Keras' own code counts them with this seed.
+    const auto sum = [&](const std::string& path) {
+        const Outcome info = run_nowcell({"data", "info", path, "--json", "-"}, folder.path());
+        INFO(info.err);
+        REQUIRE(info.code == 0);
+        const auto report = nlohmann::json::parse(info.out);
+        CHECK(report["shape"] == nlohmann::json({3, 15, 40, 40}));
+        return report["mean"].get<double>() * 3 * 15 * 40 * 40;
+    };
+    CHECK(sum("a/noisy.h5") == Catch::Approx(3852.6));
+    CHECK(sum("b/truth.h5") == Catch::Approx(3828.0));
 }
 
 TEST_CASE("units of old files do not break reports") {
