@@ -106,7 +106,8 @@ class Hdf5Source : public FrameSource {
     explicit Hdf5Source(const SourceOptions& options) : file_(options.path), missing_(options.missing) {
         if (missing_ != "error" && missing_ != "zero" && missing_ != "keep" && missing_ != "mask" &&
             missing_ != "hold") {
-            throw Error(ExitCode::usage, fmt::format("data.missing: got '{}', expected error, zero, mask or hold", missing_));
+            throw Error(ExitCode::usage,
+                        fmt::format("data.missing: got '{}', expected error, zero, mask or hold", missing_));
         }
         info_.path = options.path;
         info_.dataset = dataset_name(options, file_);
@@ -212,6 +213,8 @@ class Hdf5Source : public FrameSource {
 
 }  // namespace
 
-std::unique_ptr<FrameSource> open_hdf5_source(const SourceOptions& options) { return std::make_unique<Hdf5Source>(options); }
+std::unique_ptr<FrameSource> open_hdf5_source(const SourceOptions& options) {
+    return std::make_unique<Hdf5Source>(options);
+}
 
 }  // namespace nowcell
