@@ -83,7 +83,7 @@ Period find_period(const SourceInfo& info, const DataOptions& options) {
     if (found.steps == 0) return found;
     const std::string why_not = objection(info, options, found);
     if (why_not.empty()) return found;
-    return {0, fmt::format("not {} steps, {}: {}", found.steps, found.why, why_not)};
+    return {0, fmt::format("{} is {} steps, but {}", found.why, found.steps, why_not)};
 }
 
 }  // namespace nowcell

@@ -40,6 +40,10 @@ Forecast drawable(Forecast forecast) {
     first(forecast.input);
     first(forecast.forecast);
     first(forecast.truth);
+    const torch::Tensor unseen = forecast.input.isfinite().any(0, /*keepdim=*/true).logical_not();
+    if (unseen.any().item<bool>() && forecast.forecast.sizes().slice(1) == forecast.input.sizes().slice(1)) {
+        forecast.forecast = forecast.forecast.masked_fill(unseen, std::nan(""));
+    }
     return forecast;
 }
 

@@ -26,7 +26,8 @@ struct Forecast {
     double step_s = 0.0;     ///< seconds between frames; 0: lead times are written in steps ("+3")
 };
 
-/// A forecast that can be drawn: with another number of channels than 1 or 3, the first channel alone.
+/// A forecast that can be drawn: with another number of channels than 1 or 3, the first channel alone; missing where a
+/// pixel is missing in all input frames, since what is forecast there is made up.
 Forecast drawable(Forecast forecast);
 
 /// The range of colours for a forecast: of input and truth, so that a bad forecast saturates instead of hiding. Rounded

@@ -533,3 +533,15 @@ TEST_CASE("units are written as people write them") {
     CHECK(with_units("MAE", "K") == "MAE (K)");
     CHECK(with_units("MAE", "") == "MAE");
 }
+
+TEST_CASE("what no input frame knows is not drawn as a forecast") {
+    nowcell::Forecast forecast{at::ones({2, 1, 3, 3}), at::ones({4, 1, 3, 3}), {}, "", 0.0};
+    CHECK(nowcell::drawable(forecast).forecast.isfinite().all().item<bool>());
+    forecast.input[0][0][1][1] = std::nan("");
+    CHECK(nowcell::drawable(forecast).forecast.isfinite().all().item<bool>());
+    forecast.input[1][0][1][1] = std::nan("");
+    const torch::Tensor drawn = nowcell::drawable(forecast).forecast;
+    CHECK(drawn.isnan().sum().item<std::int64_t>() == 4);
+    CHECK(drawn[3][0][1][1].isnan().item<bool>());
+    CHECK(forecast.forecast.isfinite().all().item<bool>());
+}

@@ -523,3 +523,43 @@ TEST_CASE("views that contradict the network are refused") {
     CHECK(holds(refused({"data.augment_crop=13"}), "does not fit into frames"));
     CHECK(holds(refused({"data.augment=[\"rotate90\"]", "data.augment_crop=[8,6]"}), "not square"));
 }
+
+TEST_CASE("missing targets take no part in learning, whatever stands in for them") {
+    // What is missing stands in target frames alone, and never becomes an input: both policies must learn the same.
+    for (const auto& [strategy, first] : {std::pair("encoder-forecaster", 4), std::pair("next-frame", 6)}) {
+        INFO(strategy);
+        const FakeSource whole = moving_squares(10, 7);
+        std::vector<torch::Tensor> recordings;
+        for (std::int64_t i = 0; i < 10; ++i) {
+            torch::Tensor frames = whole.read(i, 0, 7);
+            frames.slice(0, first).slice(2, 0, 6).fill_(std::nanf(""));
+            recordings.push_back(frames);
+        }
+        const FakeSource source(recordings);
+        const auto learned = [&](const char* policy) {
+            return rehearse(source, {std::string("model.strategy=") + strategy, policy, "train.epochs=4"}, false);
+        };
+        const Rehearsal mask = learned("data.missing=mask");
+        const Rehearsal hold = learned("data.missing=hold");
+        CHECK(mask.result.best_epoch > 0);
+        const torch::Tensor past = at::rand({1, 4, 1, 12, 12});
+        CHECK(at::equal(mask.best->forecast(past, 3), hold.best->forecast(past, 3)));
+    }
+}
+
+TEST_CASE("scores are taken on the frames as they are") {
+    const FakeSource source = moving_squares(6, 12);
+    const WindowOptions window{4, 3, 1, 0};
+    const std::vector<Window> windows = cut_windows(source.info(), window, {}, Part::all);
+    std::size_t next = 0;
+    const auto clairvoyant = [&](const torch::Tensor& past, std::int64_t) {
+        const auto end = next + static_cast<std::size_t>(past.size(0));
+        std::vector<torch::Tensor> truth;
+        for (; next < end; ++next) truth.push_back(read_windows(source, window, {windows[next]}).target);
+        return at::cat(truth);
+    };
+    const ScoreTable table =
+        evaluate({source, window, windows, 4, false}, {{"clairvoyant", clairvoyant}}, Normalizer());
+    CHECK(table.of("clairvoyant").value(Metric::mae, 0) == 0.0);
+    CHECK(next == windows.size());
+}
