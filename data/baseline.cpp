@@ -1,6 +1,7 @@
 #include "data/baseline.h"
 
 #include "data/loader.h"
+#include "data/missing.h"
 #include "src/error.h"
 
 #include <fmt/format.h>
@@ -20,41 +21,78 @@ void check_past(const torch::Tensor& past, const Baseline& baseline, std::int64_
                                             baseline.history(), past.dim() == 5 ? past.size(1) : 0));
 }
 
+// What a pixel had when it was last known, (B,1,C,H,W); NaN: never.
+torch::Tensor last_known(const torch::Tensor& past) { return hold(past).slice(1, past.size(1) - 1); }
+
+torch::Tensor or_else(const torch::Tensor& frames, const torch::Tensor& other) {
+    return at::where(frames.isfinite(), frames, other);
+}
+
+// The last `period` steps; what is missing there from the cycles before, then from the last known value.
+torch::Tensor last_cycle(const torch::Tensor& past, std::int64_t period) {
+    torch::Tensor cycle = past.slice(1, past.size(1) - period);
+    if (!known_values(cycle).defined()) return cycle;
+    for (std::int64_t end = past.size(1) - period; end > 0; end -= period) {
+        const torch::Tensor earlier = past.slice(1, std::max<std::int64_t>(0, end - period), end);
+        const std::int64_t later = period - earlier.size(1);  // steps that the earliest cycle lacks
+        cycle = at::cat({cycle.slice(1, 0, later), or_else(cycle.slice(1, later), earlier)}, 1);
+    }
+    return or_else(cycle, last_known(past));
+}
+
+// How the last frame differs from the one a period before, (B,C,H,W).
+torch::Tensor last_anomaly(const torch::Tensor& past, std::int64_t period, double decay) {
+    const auto anomaly_at = [&](std::int64_t t) { return past.select(1, t) - past.select(1, t - period); };
+    std::int64_t t = past.size(1) - 1;
+    torch::Tensor anomaly = anomaly_at(t);
+    if (!known_values(anomaly).defined()) return anomaly;
+    double weight = 1.0;
+    while (--t >= period) {
+        weight *= decay;
+        anomaly = or_else(anomaly, anomaly_at(t) * weight);
+    }
+    return fill_missing(anomaly, "mask", 0.0);
+}
+
 class Persistence : public Baseline {
  public:
+    explicit Persistence(double mean) : mean_(mean) {}
     std::string name() const override { return "persistence"; }
     std::int64_t history() const override { return 1; }
     torch::Tensor forecast(const torch::Tensor& past, std::int64_t horizon) const override {
         check_past(past, *this, horizon);
-        return past.slice(1, past.size(1) - 1).repeat({1, horizon, 1, 1, 1});
+        return fill_missing(last_known(past), "mask", mean_).repeat({1, horizon, 1, 1, 1});
     }
+
+ private:
+    double mean_;
 };
 
 class Seasonal : public Baseline {
  public:
-    explicit Seasonal(std::int64_t period) : period_(period) {}
+    Seasonal(std::int64_t period, double mean) : period_(period), mean_(mean) {}
     std::string name() const override { return "seasonal"; }
     std::int64_t history() const override { return period_; }
     torch::Tensor forecast(const torch::Tensor& past, std::int64_t horizon) const override {
         check_past(past, *this, horizon);
-        const torch::Tensor cycle = past.slice(1, past.size(1) - period_);
+        const torch::Tensor cycle = fill_missing(last_cycle(past, period_), "mask", mean_);
         const std::int64_t cycles = (horizon + period_ - 1) / period_;
         return cycle.repeat({1, cycles, 1, 1, 1}).slice(1, 0, horizon).contiguous();
     }
 
  private:
     std::int64_t period_;
+    double mean_;
 };
 
 class Anomaly : public Baseline {
  public:
-    Anomaly(std::int64_t period, double decay) : period_(period), decay_(decay), seasonal_(period) {}
+    Anomaly(std::int64_t period, double decay, double mean) : period_(period), decay_(decay), seasonal_(period, mean) {}
     std::string name() const override { return "anomaly"; }
     std::int64_t history() const override { return period_ + 1; }
     torch::Tensor forecast(const torch::Tensor& past, std::int64_t horizon) const override {
         check_past(past, *this, horizon);
-        const std::int64_t last = past.size(1) - 1;
-        const torch::Tensor anomaly = past.select(1, last) - past.select(1, last - period_);
+        const torch::Tensor anomaly = last_anomaly(past, period_, decay_);
         torch::Tensor out = seasonal_.forecast(past, horizon);
         double weight = 1.0;
         for (std::int64_t lead = 0; lead < horizon; ++lead) {
@@ -112,19 +150,19 @@ std::vector<Window> sample(const std::vector<Window>& windows, const WindowOptio
 
 }  // namespace
 
-std::unique_ptr<Baseline> make_persistence() { return std::make_unique<Persistence>(); }
+std::unique_ptr<Baseline> make_persistence(double mean) { return std::make_unique<Persistence>(mean); }
 
-std::unique_ptr<Baseline> make_seasonal(std::int64_t period) {
+std::unique_ptr<Baseline> make_seasonal(std::int64_t period, double mean) {
     check_period("seasonal", period);
-    return std::make_unique<Seasonal>(period);
+    return std::make_unique<Seasonal>(period, mean);
 }
 
-std::unique_ptr<Baseline> make_anomaly(std::int64_t period, double decay) {
+std::unique_ptr<Baseline> make_anomaly(std::int64_t period, double decay, double mean) {
     check_period("anomaly", period);
     if (!(decay >= 0 && decay <= 1)) {
         throw Error(ExitCode::usage, fmt::format("the decay of the anomaly baseline must be 0 to 1, got {}", decay));
     }
-    return std::make_unique<Anomaly>(period, decay);
+    return std::make_unique<Anomaly>(period, decay, mean);
 }
 
 std::unique_ptr<Baseline> make_climatology(torch::Tensor mean) {
@@ -135,11 +173,11 @@ std::unique_ptr<Baseline> make_climatology(torch::Tensor mean) {
 }
 
 std::unique_ptr<Baseline> make_baseline(const std::string& name, const BaselineOptions& options) {
-    if (name == "persistence") return make_persistence();
-    if (name == "seasonal") return make_seasonal(options.period);
-    if (name == "anomaly") return make_anomaly(options.period, options.decay);
+    if (name == "persistence") return make_persistence(options.mean);
+    if (name == "seasonal") return make_seasonal(options.period, options.mean);
+    if (name == "anomaly") return make_anomaly(options.period, options.decay, options.mean);
     if (name == "climatology") return make_climatology(options.climatology);
-    if (name == "optical-flow") return make_optical_flow();
+    if (name == "optical-flow") return make_optical_flow(options.mean);
     throw Error(
         ExitCode::usage,
         fmt::format("unknown baseline '{}', expected persistence, seasonal, anomaly, climatology or optical-flow",
@@ -155,6 +193,14 @@ std::vector<std::unique_ptr<Baseline>> all_baselines(const BaselineOptions& opti
         if (known) out.push_back(make_baseline(name, options));
     }
     return out;
+}
+
+// Over the targets that are known; 0 when none is.
+static double mean_absolute_difference(const torch::Tensor& forecast, const Batch& batch) {
+    const torch::Tensor errors = (forecast - batch.target).abs();
+    if (!batch.valid.defined()) return errors.mean().item<double>();
+    const torch::Tensor known = errors.masked_select(batch.valid);
+    return known.numel() == 0 ? 0.0 : known.mean().item<double>();
 }
 
 // Decays first, first + step, ... last, in hundredths.
@@ -180,8 +226,9 @@ double fit_decay(const FrameSource& source, const std::vector<Window>& training,
         for (const Window& window : windows) {  // one by one: frames may be large
             const Batch batch = read_windows(source, options, {window});
             for (std::size_t i = 0; i < decays.size(); ++i) {
-                const torch::Tensor forecast = Anomaly(period, decays[i]).forecast(batch.past, options.output_steps);
-                errors[i] += (forecast - batch.target).abs().mean().item<double>();
+                const torch::Tensor forecast =
+                    Anomaly(period, decays[i], 0.0).forecast(batch.past, options.output_steps);
+                errors[i] += mean_absolute_difference(forecast, batch);
             }
         }
         return decays[static_cast<std::size_t>(std::min_element(errors.begin(), errors.end()) - errors.begin())];

@@ -20,8 +20,8 @@ class Baseline {
     virtual std::string name() const = 0;
     virtual std::int64_t history() const = 0;  ///< past frames it needs, >= 1
 
-    /// past: (B,P,C,H,W) float32, P >= history(), oldest first.
-    /// Returns (B,horizon,C,H,W) float32: lead times 1..horizon after the last past frame.
+    /// past: (B,P,C,H,W) float32, P >= history(), oldest first; a missing value is NaN and takes no part.
+    /// Returns (B,horizon,C,H,W) float32: lead times 1..horizon after the last past frame. All of it is finite.
     virtual torch::Tensor forecast(const torch::Tensor& past, std::int64_t horizon) const = 0;
 };
 
@@ -30,30 +30,35 @@ struct BaselineOptions {
     std::int64_t period = 0;    ///< steps of a cycle (24 for hourly data with a day in it); 0: none known
     double decay = 0.9;         ///< of the last anomaly per step, 0..1
     torch::Tensor climatology;  ///< (C,H,W), physical units; undefined: no climatology
+    double mean = 0.0;          ///< of the training part: the forecast where a pixel is missing in all of the past
 };
 
-/// The last frame, repeated.
-std::unique_ptr<Baseline> make_persistence();
+/// The last known value of each pixel, repeated. `mean`: see BaselineOptions.
+std::unique_ptr<Baseline> make_persistence(double mean = 0.0);
 
-/// The frame one period before (the same hour yesterday); leads beyond a period repeat the last known cycle.
-std::unique_ptr<Baseline> make_seasonal(std::int64_t period);
+/// The frame one period before (the same hour yesterday); leads beyond a period repeat the last known cycle. A value
+/// missing there comes from the cycle before, else it is the last known one of its pixel.
+std::unique_ptr<Baseline> make_seasonal(std::int64_t period, double mean = 0.0);
 
-/// Seasonal persistence plus decay^lead times how the last frame differs from the frame one period before it.
-std::unique_ptr<Baseline> make_anomaly(std::int64_t period, double decay);
+/// Seasonal persistence plus decay^lead times how the last frame differs from the frame one period before it. Where
+/// one of the two is missing: the last pair that is not, which has decayed since; none: no anomaly.
+std::unique_ptr<Baseline> make_anomaly(std::int64_t period, double decay, double mean = 0.0);
 
 /// The mean of the training part at each pixel.
 std::unique_ptr<Baseline> make_climatology(torch::Tensor mean);
 
 /// Motion of the last two frames (DIS optical flow on the whole frame, smoothed), followed backwards from each pixel
-/// (semi-Lagrangian). Source: rainymotion's Dense models; Germann & Zawadzki 2002.
-std::unique_ptr<Baseline> make_optical_flow();
+/// (semi-Lagrangian). Motion is smoothed over what both frames know. What moves in from a missing area is the last
+/// known value there, else that of the nearest known pixel, as at the border of the frame. Source: rainymotion's Dense
+/// models; Germann & Zawadzki 2002.
+std::unique_ptr<Baseline> make_optical_flow(double mean = 0.0);
 
 /// The baseline of that name. Throws Error(usage) on an unknown name, or when the period it needs is 0.
 std::unique_ptr<Baseline> make_baseline(const std::string& name, const BaselineOptions& options);
 
 /// The decay (0..1, to 0.01) with which the anomaly baseline has the least mean absolute error on at most 64
-/// evenly spaced windows of the training part. The history of `options` is raised to period + 1.
-/// Throws Error(usage) when no window has that much history.
+/// evenly spaced windows of the training part, over the targets that are known. The history of `options` is raised to
+/// period + 1. Throws Error(usage) when no window has that much history.
 double fit_decay(const FrameSource& source, const std::vector<Window>& training, WindowOptions options,
                  std::int64_t period);
 

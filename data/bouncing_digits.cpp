@@ -4,34 +4,26 @@
 
 #include <algorithm>
 #include <cmath>
-#include <string>
 #include <vector>
 
 #include "data/counter_random.h"
+#include "data/generator.h"
 #include "data/glyphs.h"
-#include "src/error.h"
 
 namespace nowcell {
 namespace {
 
 constexpr std::int64_t kMaxSize = 4096;
-constexpr std::int64_t kMaxBytes = std::int64_t{1} << 40;
-constexpr std::int64_t kMaxFrames = 1'000'000;
 
-void check(bool good, const std::string& flag, std::int64_t got, const std::string& expected) {
-    if (good) return;
-    throw Error(ExitCode::usage,
-                "cannot make bouncing digits: " + flag + ": got " + std::to_string(got) + ", expected " + expected, "",
-                "nowcell data make bouncing-digits --size 64 --frames 20 --count 100 --output digits.h5");
+GeneratorCheck check() {
+    return {"bouncing-digits",
+            "nowcell data make bouncing-digits --size 64 --frames 20 --count 100 --output digits.h5"};
 }
 
 void check_options(const BouncingDigitsOptions& o) {
-    check(o.size >= 16 && o.size <= kMaxSize, "--size", o.size, "16.." + std::to_string(kMaxSize) + " px");
-    check(o.frames >= 2 && o.frames <= kMaxFrames, "--frames", o.frames, "2.." + std::to_string(kMaxFrames));
-    check(o.digits >= 1 && o.digits <= 9, "--digits", o.digits, "1..9");
-    const std::int64_t most = kMaxBytes / (o.size * o.size) / o.frames;
-    check(o.count >= 1 && o.count <= most, "--count", o.count,
-          "1.." + std::to_string(most) + " sequences of this size (1 TiB)");
+    check().range("--size", o.size, 16, kMaxSize, "px");
+    check().range("--digits", o.digits, 1, 9);
+    check().amount(o.count, o.frames, o.size * o.size);
 }
 
 // One coordinate of a moving glyph.
@@ -109,8 +101,8 @@ torch::Tensor make_bouncing_digits(const BouncingDigitsOptions& options) {
 }
 
 torch::Tensor draw_digit(int digit, std::int64_t side, double slant, double weight) {
-    check(digit >= 0 && digit <= 9, "digit", digit, "0..9");
-    check(side >= 8 && side <= kMaxSize, "side", side, "8.." + std::to_string(kMaxSize) + " px");
+    check().range("digit", digit, 0, 9);
+    check().range("side", side, 8, kMaxSize, "px");
     GlyphShape shape;
     shape.digit = digit;
     shape.height = side * kSubpixel * 68 / 100;

@@ -1,6 +1,6 @@
 #include "data/data_options.h"
 
-#include <algorithm>
+#include "data/period.h"
 
 namespace nowcell {
 
@@ -19,12 +19,14 @@ DataOptions DataOptions::from(const Config& config) {
     options.source.readers = static_cast<int>(config.integer("data.readers"));
     options.source.limits = {static_cast<std::int64_t>(config.number("data.limits.memory")),
                              config.number("data.limits.request_s")};
-    options.period = config.integer("data.period");
+    options.period = config.has("data.period") ? config.integer("data.period") : 0;
+    options.prefetch = config.integer("data.prefetch");
+    options.augment = AugmentOptions::from(config);
     options.window.input_steps = config.integer("data.input_steps");
     options.window.output_steps = config.integer("data.output_steps");
     options.window.stride = config.integer("data.stride");
-    // What the baselines of the score table look back: two frames for motion, a cycle and one for the anomaly.
-    options.window.history = std::max<std::int64_t>(2, options.period > 0 ? options.period + 1 : 0);
+    options.window.frame_step = config.integer("data.frame_step");
+    options.window.history = history_for(options.period);
     options.split = {config.text("data.split_by"), config.numbers("data.split.train"),
                      config.numbers("data.split.validation"), config.numbers("data.split.test")};
     options.normalize = config.text("data.normalize");

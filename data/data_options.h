@@ -1,6 +1,7 @@
 // The [data] section of a configuration.
 #pragma once
 
+#include "data/augment.h"
 #include "data/frame_source.h"
 #include "data/windows.h"
 #include "src/config.h"
@@ -15,7 +16,9 @@ struct DataOptions {
     WindowOptions window;  ///< history as every baseline of the score table needs it
     SplitOptions split;
     std::string normalize = "minmax";
-    std::int64_t period = 0;
+    std::int64_t period = 0;    ///< steps of a window; 0: none, or not yet settled (train/prepare.h)
+    std::int64_t prefetch = 2;  ///< batches read ahead in training
+    AugmentOptions augment;     ///< of the training part
 
     static DataOptions from(const Config& config);
 };

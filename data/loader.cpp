@@ -1,12 +1,13 @@
 #include "data/loader.h"
 
 #include "data/counter_random.h"
-
+#include "data/missing.h"
 #include "src/error.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <numeric>
 #include <utility>
 
@@ -34,6 +35,26 @@ class SplitMix64 {
     std::uint64_t state_;
 };
 
+// The steps of each window, (B,T,C,H,W): contiguous ranges of frames, then every frame_step-th of them.
+torch::Tensor read_steps(const FrameSource& source, const WindowOptions& options, const std::vector<Window>& windows,
+                         std::int64_t steps) {
+    std::vector<FrameRange> ranges;
+    for (const Window& window : windows) {
+        ranges.push_back({window.recording, options.first_frame(window.start), options.reach(steps)});
+    }
+    return source.read_batch(ranges).slice(1, 0, std::nullopt, options.frame_step);
+}
+
+// Past and target of whole sequences; each contiguous, so that no batch keeps the frames between its steps.
+Batch cut(const torch::Tensor& sequences, std::int64_t past) {
+    Batch batch;
+    batch.past = sequences.slice(1, 0, past).contiguous();
+    if (sequences.size(1) == past) return batch;
+    batch.target = sequences.slice(1, past).contiguous();
+    batch.valid = known_values(batch.target);
+    return batch;
+}
+
 }  // namespace
 
 std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, std::int64_t epoch) {
@@ -46,62 +67,111 @@ std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, st
 
 Batch read_windows(const FrameSource& source, const WindowOptions& options, const std::vector<Window>& windows,
                    bool targets) {
-    const std::int64_t steps = std::max(options.input_steps, options.history);
-    const std::int64_t future = targets ? options.output_steps : 0;
-    std::vector<torch::Tensor> past;
-    std::vector<torch::Tensor> target;
-    for (const Window& window : windows) {
-        const std::int64_t first = window.start + options.input_steps - steps;
-        const torch::Tensor frames = source.read(window.recording, first, steps + future);
-        past.push_back(frames.slice(0, 0, steps));
-        if (targets) target.push_back(frames.slice(0, steps));
-    }
-    return {torch::stack(past), targets ? torch::stack(target) : torch::Tensor(), 0};
+    const std::int64_t past = options.past_steps();
+    return cut(read_steps(source, options, windows, past + (targets ? options.output_steps : 0)), past);
 }
 
-Loader::Loader(const FrameSource& source, WindowOptions options, std::vector<Window> windows, std::int64_t batch,
-               bool shuffle, std::uint64_t seed)
-    : source_(source), options_(options), windows_(std::move(windows)), batch_(batch), shuffle_(shuffle), seed_(seed) {
-    if (batch_ < 1) throw Error(ExitCode::usage, fmt::format("train.batch must be at least 1, got {}", batch_));
+Loader::Loader(const FrameSource& source, WindowOptions window, std::vector<Window> windows, LoaderOptions options)
+    : source_(source), window_(window), windows_(std::move(windows)), options_(std::move(options)) {
+    const auto positive = [](const char* name, std::int64_t value) {
+        if (value < 1) throw Error(ExitCode::usage, fmt::format("{} must be at least 1, got {}", name, value));
+    };
+    positive("train.batch", options_.batch);
+    positive("data.prefetch", options_.prefetch);
+    options_.augment.check(source.info());
 }
 
-Loader::~Loader() {
-    if (pending_.valid()) pending_.wait();
-}
+Loader::~Loader() { stop(); }
 
-std::int64_t Loader::batches() const { return (samples() + batch_ - 1) / batch_; }
+std::int64_t Loader::batches() const { return (samples() + options_.batch - 1) / options_.batch; }
 
 std::int64_t Loader::samples() const { return static_cast<std::int64_t>(windows_.size()); }
 
-void Loader::start_epoch(std::int64_t epoch) {
-    if (pending_.valid()) pending_.wait();
-    pending_ = {};
-    order_ = epoch_order(samples(), seed_, epoch);
-    if (!shuffle_) std::iota(order_.begin(), order_.end(), std::int64_t{0});
-    position_ = 0;
-    read_ahead();
+void Loader::stop() {
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    changed_.notify_all();
+    if (thread_.joinable()) thread_.join();
+}
+
+void Loader::start_epoch(std::int64_t epoch, std::int64_t position) {
+    stop();
+    ready_.clear();
+    failure_ = nullptr;
+    done_ = stopping_ = false;
+    waited_s_ = 0.0;
+    order_ = epoch_order(samples(), options_.seed, epoch);
+    if (!options_.shuffle) std::iota(order_.begin(), order_.end(), std::int64_t{0});
+    thread_ = std::thread([this, epoch, position] { read_ahead(epoch, position); });
 }
 
 bool Loader::next(Batch& batch) {
-    if (!pending_.valid()) return false;
-    batch = pending_.get();
-    read_ahead();
+    const auto start = std::chrono::steady_clock::now();
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return !ready_.empty() || done_; });
+    waited_s_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (ready_.empty()) {
+        if (const std::exception_ptr failure = std::exchange(failure_, nullptr)) std::rethrow_exception(failure);
+        return false;
+    }
+    batch = std::move(ready_.front());
+    ready_.pop_front();
+    changed_.notify_all();
     return true;
 }
 
-void Loader::read_ahead() {
-    if (position_ >= samples()) return;
-    const std::int64_t end = std::min(position_ + batch_, samples());
+bool Loader::put(Batch batch) {
+    std::unique_lock lock(mutex_);
+    ready_.push_back(std::move(batch));
+    changed_.notify_all();
+    // Room for the next one is made before it is read, so that at most `prefetch` batches exist here.
+    changed_.wait(lock, [&] { return stopping_ || static_cast<std::int64_t>(ready_.size()) < options_.prefetch; });
+    return !stopping_;
+}
+
+void Loader::read_ahead(std::int64_t epoch, std::int64_t position) {
+    std::exception_ptr failure;
+    try {
+        std::int64_t end = 0;
+        for (std::int64_t first = position; first < samples(); first = end) {
+            end = std::min((first / options_.batch + 1) * options_.batch, samples());
+            if (!put(read(epoch, first, end))) break;
+        }
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    const std::lock_guard lock(mutex_);
+    failure_ = failure;
+    done_ = true;
+    changed_.notify_all();
+}
+
+Batch Loader::read(std::int64_t epoch, std::int64_t first, std::int64_t end) const {
     std::vector<Window> windows;
-    for (std::int64_t i = position_; i < end; ++i) {
+    for (std::int64_t i = first; i < end; ++i) {
         windows.push_back(windows_[static_cast<std::size_t>(order_[static_cast<std::size_t>(i)])]);
     }
-    pending_ = std::async(std::launch::async, [this, first = position_, windows = std::move(windows)] {
-        Batch batch = read_windows(source_, options_, windows);
-        batch.first = first;
-        return batch;
-    });
-    position_ = end;
+    const std::int64_t past = window_.past_steps();
+    torch::Tensor sequences = read_steps(source_, window_, windows, past + window_.output_steps);
+    if (options_.augment.any()) {
+        std::vector<torch::Tensor> seen;
+        for (std::int64_t i = 0; i < sequences.size(0); ++i) {
+            const View view =
+                draw_view(options_.augment, sequences.size(3), sequences.size(4), options_.seed, epoch, first + i);
+            seen.push_back(look(sequences[i], view, options_.augment));
+        }
+        sequences = torch::stack(seen);
+    }
+    Batch batch = cut(sequences, past);
+    batch.first = first;
+    if (options_.pin) {
+        for (torch::Tensor* tensor : {&batch.past, &batch.target, &batch.valid}) {
+            if (tensor->defined()) *tensor = tensor->pin_memory();
+        }
+    }
+    return batch;
 }
 
 }  // namespace nowcell

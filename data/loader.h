@@ -1,55 +1,85 @@
 // Batches of windows in an order that is a pure function of (seed, epoch, position).
 #pragma once
 
+#include "data/augment.h"
 #include "data/frame_source.h"
 #include "data/windows.h"
 
+#include <condition_variable>
 #include <cstdint>
-#include <future>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <thread>
 #include <vector>
 
 namespace nowcell {
 
-/// A batch in physical units.
+/// A batch in physical units; a missing value is NaN.
 struct Batch {
     torch::Tensor past;      ///< (B,P,C,H,W) float32: the last P = max(T_in, history) known frames, oldest first
     torch::Tensor target;    ///< (B,T_out,C,H,W) float32
+    torch::Tensor valid;     ///< (B,T_out,C,H,W) bool, which targets are known; undefined: all are
     std::int64_t first = 0;  ///< position of the first sample in the epoch
 };
 
 /// The order of `count` samples in an epoch: a permutation that depends on its arguments alone.
 std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, std::int64_t epoch);
 
-/// Reads the frames of some windows: past of max(input_steps, history) frames, and the targets.
-/// With `targets` false, target stays undefined and only the past is read.
+/// Reads the frames of some windows, in one FrameSource::read_batch: past of max(input_steps, history) steps, and the
+/// targets. With `targets` false, target stays undefined and only the past is read.
 Batch read_windows(const FrameSource& source, const WindowOptions& options, const std::vector<Window>& windows,
                    bool targets = true);
 
-/// Serves one epoch after another, reading one batch ahead on a thread.
+/// How a Loader serves.
+struct LoaderOptions {
+    std::int64_t batch = 16;
+    bool shuffle = false;
+    std::uint64_t seed = 0;     ///< of order and augmentation
+    std::int64_t prefetch = 2;  ///< batches read ahead, the one that is being read included, >= 1
+    bool pin = false;           ///< in page-locked memory, from which CUDA copies while it computes
+    AugmentOptions augment = {};
+};
+
+/// Serves one epoch after another, reading ahead on a thread. One thread may call it.
 class Loader {
  public:
-    Loader(const FrameSource& source, WindowOptions options, std::vector<Window> windows, std::int64_t batch,
-           bool shuffle, std::uint64_t seed);
-    ~Loader();
+    /// source must outlive the loader. Throws Error(usage) on a batch or prefetch below 1, or as AugmentOptions::check.
+    Loader(const FrameSource& source, WindowOptions window, std::vector<Window> windows, LoaderOptions options);
+    ~Loader();  ///< waits for the batch that is being read
+    Loader(const Loader&) = delete;
+    Loader& operator=(const Loader&) = delete;
 
-    std::int64_t batches() const;  ///< per epoch; the last one may be smaller
+    std::int64_t batches() const;  ///< of a whole epoch; the last one may be smaller
     std::int64_t samples() const;  ///< per epoch
 
-    void start_epoch(std::int64_t epoch);
-    bool next(Batch& batch);  ///< false at the end of the epoch; rethrows what reading threw
+    /// Begins an epoch at any sample, as if those before it had been served: what follows is the same. Batches end
+    /// where those of a whole epoch end.
+    void start_epoch(std::int64_t epoch, std::int64_t position = 0);
+    bool next(Batch& batch);  ///< false at the end of the epoch; rethrows what reading threw, then the epoch is over
+
+    double waited_s() const { return waited_s_; }  ///< spent in next() since the epoch began
 
  private:
-    void read_ahead();
+    void stop();
+    void read_ahead(std::int64_t epoch, std::int64_t position);
+    Batch read(std::int64_t epoch, std::int64_t first, std::int64_t end) const;
+    bool put(Batch batch);  // false: nobody wants it any more
 
     const FrameSource& source_;
-    WindowOptions options_;
+    WindowOptions window_;
     std::vector<Window> windows_;
-    std::int64_t batch_;
-    bool shuffle_;
-    std::uint64_t seed_;
+    LoaderOptions options_;
     std::vector<std::int64_t> order_;
-    std::int64_t position_ = 0;
-    std::future<Batch> pending_;
+    double waited_s_ = 0.0;
+
+    std::thread thread_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<Batch> ready_;     // with mutex_, as all that follows
+    std::exception_ptr failure_;  // after the last ready batch
+    bool done_ = true;
+    bool stopping_ = false;
 };
 
 }  // namespace nowcell

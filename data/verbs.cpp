@@ -1,7 +1,6 @@
 #include "data/verbs.h"
 
 namespace nowcell {
-
 namespace {
 
 Flag count_flag(const std::string& name, const std::string& help, const std::string& fallback, double min) {
@@ -47,18 +46,36 @@ std::vector<Argument> path_argument() {
 }
 
 Verb make_verb() {
-    return {.name = "data make",
-            .summary = "Make a synthetic data set.",
-            .handler = "nowcell_data_make",
-            .arguments = {{.name = "KIND", .help = "what to make", .choices = {"bouncing-digits"}}},
-            .flags = {required_output("HDF5 file to write"), count_flag("--count", "sequences", "100", 1),
-                      count_flag("--frames", "frames of a sequence", "20", 2),
-                      count_flag("--size", "side of a frame, px", "64", 16),
-                      count_flag("--digits", "digits of a sequence", "2", 1),
-                      count_flag("--seed", "the same seed makes the same bytes on every machine", "0", 0), force_flag(),
-                      threads_flag()},
-            .examples = {
-                "nowcell data make bouncing-digits --output digits.h5 --size 64 --frames 20 --count 1000 --seed 1"}};
+    Flag seed = count_flag("--seed", "the same seed makes the same numbers on every machine", "0", 0);
+    seed.max = 4294967295.0;
+    return {
+        .name = "data make",
+        .summary = "Make a synthetic data set.",
+        .handler = "nowcell_data_make",
+        .arguments = {{.name = "KIND",
+                       .help = "glyphs that bounce; MNIST's digits that bounce; the squares of Keras' example",
+                       .choices = {"bouncing-digits", "moving-mnist", "moving-squares"}}},
+        .flags = {required_output("HDF5 file to write: /frames, a chunk per sequence"),
+                  count_flag("--count", "sequences", "100; moving-squares: 1200", 1),
+                  count_flag("--frames", "frames of a sequence", "20; moving-squares: 15", 2),
+                  count_flag("--size", "side of a frame, px; moving-squares has 40", "64", 16),
+                  count_flag("--digits", "digits of a sequence", "2", 1),
+                  {.name = "--images",
+                   .value = "FILE",
+                   .help = "of moving-mnist: idx file of digits, such as train-images-idx3-ubyte.gz"},
+                  count_flag("--first-image", "of moving-mnist: draw digits from this image of the file on", "0", 0),
+                  count_flag("--last-image", "of moving-mnist: draw digits up to this image, included", "the last", 0),
+                  {.name = "--shifted",
+                   .value = "FILE",
+                   .help =
+                       "of moving-squares: HDF5 file for the frames' successors without noise, the targets in Keras"},
+                  seed,
+                  force_flag(),
+                  threads_flag()},
+        .examples = {
+            "nowcell data make bouncing-digits --output digits.h5 --size 64 --frames 20 --count 1000 --seed 1",
+            "nowcell data make moving-mnist --images train-images-idx3-ubyte.gz --output mnist.h5 --count 10000",
+            "nowcell data make moving-squares --output squares.h5 --shifted truth.h5 --seed 0"}};
 }
 
 Verb info_verb() {
@@ -211,15 +228,21 @@ std::vector<Key> data_keys() {
          .fallback = "1",
          .help = "frames between the starts of neighbouring training windows",
          .min = 1},
+        {.name = "data.frame_step",
+         .type = KeyType::integer,
+         .fallback = "1",
+         .help = "a window has every n-th frame: input, forecast and history",
+         .min = 1,
+         .max = 10000},
         {.name = "data.step",
          .type = KeyType::duration,
          .fallback = "",
          .help = "time between frames where the file does not say it, such as \"1h\" or \"5m\""},
         {.name = "data.period",
          .type = KeyType::integer,
-         .fallback = "0",
-         .help = "steps of the cycle in the data, 24 for hourly data with a day in it; 0: none. The seasonal and the "
-                 "anomaly baseline need it.",
+         .fallback = "",
+         .help = "steps of the cycle in the data, 24 for hourly data with a day in it; 0: none; left out: a day or a "
+                 "year of the time axis, where training has two. The seasonal and the anomaly baseline need it.",
          .min = 0},
         {.name = "data.normalize",
          .type = KeyType::text,
@@ -229,16 +252,34 @@ std::vector<Key> data_keys() {
         {.name = "data.missing",
          .type = KeyType::text,
          .fallback = "\"error\"",
-         .help = "what a missing or non-finite value does",
-         .choices = {"error", "zero"}},
+         .help = "what a missing or non-finite value does: stop, read as 0, or take no part in loss and scores, while "
+                 "the network sees the training mean (mask) or the pixel's last known value (hold)",
+         .choices = {"error", "zero", "mask", "hold"}},
         {.name = "data.split_by",
          .type = KeyType::text,
          .fallback = "\"auto\"",
-         .help = "parts are ranges of time or of recordings; auto: time when there is one recording",
-         .choices = {"auto", "time", "sequence"}},
+         .help = "parts are ranges of time, of recordings, or of the recordings of several files; auto: time when "
+                 "there is one recording",
+         .choices = {"auto", "time", "sequence", "file"}},
         part("train", "[0.0, 0.8]"),
         part("validation", "[0.8, 0.9]"),
         part("test", "[0.9, 1.0]"),
+        {.name = "data.augment",
+         .type = KeyType::texts,
+         .fallback = "[]",
+         .help = "other views of training sequences, each drawn with even odds",
+         .choices = {"flip-horizontal", "flip-vertical", "rotate90", "reverse-time"}},
+        {.name = "data.augment_crop",
+         .type = KeyType::per_axis,
+         .fallback = "0",
+         .help = "[height, width] of training frames, cut out anywhere, px; 0: whole frames",
+         .min = 0},
+        {.name = "data.prefetch",
+         .type = KeyType::integer,
+         .fallback = "2",
+         .help = "training batches read ahead",
+         .min = 1,
+         .max = 64},
     };
 }
 

@@ -66,9 +66,11 @@ void check_overlaps(const SplitOptions& split, std::int64_t count, const std::st
         for (std::size_t j = 0; j < i; ++j) {
             const Range b = resolve(parts[j], count, what);
             if (std::max(a.begin, b.begin) >= std::min(a.end, b.end)) continue;
+            const bool selection = parts[i].part == Part::test && parts[j].part == Part::validation;
             refuse(parts[i].part,
-                   fmt::format("= {} overlaps {} = {} (of {} {})", numbers(parts[i].range), key(parts[j].part),
-                               numbers(parts[j].range), count, what),
+                   fmt::format("= {} overlaps {} = {} (of {} {}){}", numbers(parts[i].range), key(parts[j].part),
+                               numbers(parts[j].range), count, what,
+                               selection ? ": the best epoch would be chosen on the test part" : ""),
                    "parts that overlap make scores too good; give each its own range");
         }
     }
@@ -84,8 +86,17 @@ Range checked(const SplitOptions& split, Part part, std::int64_t count, const st
 
 bool splits_time(const SourceInfo& info, const SplitOptions& split) {
     if (split.by == "auto") return info.frames.size() == 1;
-    if (split.by == "time" || split.by == "sequence") return split.by == "time";
-    throw Error(ExitCode::usage, fmt::format("data.split_by: got '{}', expected auto, time or sequence", split.by));
+    if (split.by == "time" || split.by == "sequence" || split.by == "file") return split.by == "time";
+    throw Error(ExitCode::usage,
+                fmt::format("data.split_by: got '{}', expected auto, time, sequence or file", split.by));
+}
+
+void check_files(const SourceInfo& info) {
+    if (info.files > 1 && info.frames.size() > 1) return;
+    const std::string what = info.files > 1 ? fmt::format("its {} files are one recording", info.files)
+                                            : fmt::format("it is one file of {} recordings", info.frames.size());
+    throw Error(ExitCode::usage, fmt::format("data.split_by = \"file\" cannot split {}: {}", info.path, what), "",
+                info.frames.size() > 1 ? "data.split_by = \"sequence\"" : "data.split_by = \"time\"");
 }
 
 std::vector<Span> by_time(const SourceInfo& info, const SplitOptions& split, Part part) {
@@ -103,6 +114,7 @@ std::vector<Span> by_time(const SourceInfo& info, const SplitOptions& split, Par
 }
 
 std::vector<Span> by_sequence(const SourceInfo& info, const SplitOptions& split, Part part) {
+    if (split.by == "file") check_files(info);
     const auto count = static_cast<std::int64_t>(info.frames.size());
     const Range range = checked(split, part, count, "sequences of " + info.dataset);
     std::vector<Span> out;
@@ -119,10 +131,25 @@ void check(const WindowOptions& window) {
     positive("input_steps", window.input_steps);
     positive("output_steps", window.output_steps);
     positive("stride", window.stride);
+    positive("frame_step", window.frame_step);
+}
+
+// Where the history of a part may begin in a recording, which a test part that lies before it closes. `closed` has
+// one span a recording, or none.
+std::int64_t history_floor(const std::vector<Span>& closed, const Span& span) {
+    if (closed.empty()) return 0;
+    const Span& test = closed[static_cast<std::size_t>(span.recording)];
+    return test.begin < test.end && test.end <= span.begin ? test.end : 0;
+}
+
+// What training and selection may not read, where it can lie in the recordings that they do read.
+std::vector<Span> closed_spans(const SourceInfo& info, const SplitOptions& split, Part part) {
+    const bool choosing = part == Part::train || part == Part::validation;
+    return choosing && splits_time(info, split) ? by_time(info, split, Part::test) : std::vector<Span>();
 }
 
 [[noreturn]] void fail_without_windows(const SourceInfo& info, const WindowOptions& window,
-                                       const std::vector<Span>& spans, Part part) {
+                                       const std::vector<Span>& spans, const std::vector<Span>& closed, Part part) {
     if (spans.empty()) {
         throw Error(
             ExitCode::data,
@@ -136,13 +163,16 @@ void check(const WindowOptions& window) {
     const bool whole = span.begin == 0 && span.end == info.frames[static_cast<std::size_t>(span.recording)];
     const std::string holder = whole ? fmt::format("sequence {}", span.recording)
                                      : fmt::format("the {} part of sequence {}", to_string(part), span.recording);
-    const std::int64_t extra = std::max<std::int64_t>(0, window.history - window.input_steps - span.begin);
+    const std::int64_t extra = std::max<std::int64_t>(0, history_floor(closed, span) - window.first_frame(span.begin));
+    const std::int64_t needed = window.reach(window.input_steps + window.output_steps) + extra;
+    const std::string apart = window.frame_step > 1 ? fmt::format(", {} frames apart,", window.frame_step) : "";
     const std::string history = extra > 0 ? fmt::format(" after {} more frames of history", extra) : "";
-    throw Error(
-        ExitCode::data,
-        fmt::format("{} has {} frames; input_steps {} + output_steps {}{} need {}", holder, span.end - span.begin,
-                    window.input_steps, window.output_steps, history, window.input_steps + window.output_steps + extra),
-        "", "lower data.input_steps or data.output_steps, or name a longer part");
+    const bool broken = span.end - span.begin >= needed;
+    throw Error(ExitCode::data,
+                fmt::format("{} has {} frames{}; input_steps {} + output_steps {}{}{} need {}", holder,
+                            span.end - span.begin, broken ? ", but time jumps between them" : "", window.input_steps,
+                            window.output_steps, apart, history, needed),
+                "", "lower data.input_steps or data.output_steps, or name a longer part");
 }
 
 }  // namespace
@@ -174,20 +204,30 @@ std::vector<Span> part_spans(const SourceInfo& info, const SplitOptions& split, 
     return out;
 }
 
+bool continuous(const SourceInfo& info, std::int64_t recording, std::int64_t first, std::int64_t last) {
+    if (static_cast<std::size_t>(recording) >= info.breaks.size()) return true;
+    const std::vector<std::int64_t>& breaks = info.breaks[static_cast<std::size_t>(recording)];
+    const auto next = std::upper_bound(breaks.begin(), breaks.end(), first);
+    return next == breaks.end() || *next > last;
+}
+
 std::vector<Window> cut_windows(const SourceInfo& info, const WindowOptions& window, const SplitOptions& split,
                                 Part part) {
     check(window);
     const std::vector<Span> spans = part_spans(info, split, part);
-    const std::int64_t earliest = std::max<std::int64_t>(0, window.history - window.input_steps);
+    const std::vector<Span> closed = closed_spans(info, split, part);
+    const std::int64_t length = window.reach(window.input_steps + window.output_steps);
     std::vector<Window> out;
     for (const Span& span : spans) {
+        const std::int64_t floor = history_floor(closed, span);
         // Starts stay on the grid of the part, so that more history drops windows but moves none.
-        const std::int64_t last = span.end - window.input_steps - window.output_steps;
-        for (std::int64_t start = span.begin; start <= last; start += window.stride) {
-            if (start >= earliest) out.push_back({span.recording, start});
+        for (std::int64_t start = span.begin; start + length <= span.end; start += window.stride) {
+            const std::int64_t first = window.first_frame(start);
+            const bool whole = continuous(info, span.recording, first, start + length - 1);
+            if (first >= floor && whole) out.push_back({span.recording, start});
         }
     }
-    if (out.empty()) fail_without_windows(info, window, spans, part);
+    if (out.empty()) fail_without_windows(info, window, spans, closed, part);
     return out;
 }
 

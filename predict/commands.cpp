@@ -25,7 +25,6 @@ namespace {
 std::unique_ptr<FrameSource> open_input(const Request& request, const Forecaster& model) {
     SourceOptions options = model.data().source;
     options.path = request.text("--input");
-    options.missing = request.text("--missing", options.missing);
     options.dataset = request.text("--dataset", options.dataset);
     std::unique_ptr<FrameSource> source;
     try {
@@ -44,28 +43,45 @@ std::unique_ptr<FrameSource> open_input(const Request& request, const Forecaster
     return source;
 }
 
+// What a forecast reads before the first lead time; the baselines of the score table may need more.
+WindowOptions forecast_window(const Forecaster& model) {
+    WindowOptions window = model.data().window;
+    window.history = model.history();
+    return window;
+}
+
+// A window of a recording, its history included, that has the frames it needs; `start` counts in the recording.
+bool possible(const WindowOptions& window, const SourceInfo& info, std::int64_t recording, std::int64_t start) {
+    const std::int64_t first = window.first_frame(start);
+    const std::int64_t last = start + window.reach(window.input_steps) - 1;
+    const std::int64_t frames = info.frames[static_cast<std::size_t>(recording)];
+    return first >= 0 && last < frames && continuous(info, recording, first, last);
+}
+
 [[noreturn]] void fail_start(const Request& request, const Forecaster& model, const SourceInfo& info,
                              std::size_t recording) {
-    const std::int64_t steps = model.data().window.input_steps;
-    const std::int64_t before = model.history() - steps;
+    const WindowOptions window = forecast_window(model);
+    const std::int64_t steps = window.input_steps;
+    const std::int64_t before = -window.first_frame(0);
     const std::int64_t frames = info.frames[recording];
     const std::string extra = before > 0 ? fmt::format(" after {} earlier ones for its {} baseline", before,
                                                        model.network().options().guides().front())
                                          : "";
+    const std::string apart = window.frame_step > 1 ? fmt::format(" that are {} frames apart", window.frame_step) : "";
     const bool asked = request.has("--start");
-    const bool possible = frames - steps >= before;
-    throw Error(
-        ExitCode::data,
-        fmt::format("recording {} has {} frames: the model needs {} input frames{}{}", recording, frames, steps, extra,
-                    asked ? fmt::format(" from frame {} on", request.integer("--start")) : ""),
-        info.path,
-        asked && possible ? fmt::format("--start {} to {}", before, frames - steps) : "give a longer recording");
+    const std::int64_t last = frames - window.reach(steps);
+    const bool jumps = recording < info.breaks.size() && !info.breaks[recording].empty();
+    throw Error(ExitCode::data,
+                fmt::format("recording {} has {} frames{}: the model needs {} input frames{}{}{}", recording, frames,
+                            jumps ? fmt::format(" with {} jumps of time", info.breaks[recording].size()) : "", steps,
+                            apart, extra, asked ? fmt::format(" from frame {} on", request.integer("--start")) : ""),
+                info.path,
+                asked && last >= before ? fmt::format("--start {} to {}", before, last) : "give a longer recording");
 }
 
 // The window that each recording's forecast starts from.
 std::vector<Window> forecast_starts(const Request& request, const Forecaster& model, const SourceInfo& info) {
-    const std::int64_t steps = model.data().window.input_steps;
-    const std::int64_t before = model.history() - steps;
+    const WindowOptions window = forecast_window(model);
     const auto recordings = static_cast<std::int64_t>(info.frames.size());
     const std::int64_t only = request.integer("--recording", -1);
     if (only >= recordings) {
@@ -73,19 +89,20 @@ std::vector<Window> forecast_starts(const Request& request, const Forecaster& mo
                     fmt::format("--recording 0 to {}", recordings - 1));
     }
     std::vector<Window> starts;
-    for (std::size_t i = 0; i < info.frames.size(); ++i) {
-        if (only >= 0 && only != static_cast<std::int64_t>(i)) continue;
-        const std::int64_t start = request.has("--start") ? request.integer("--start") : info.frames[i] - steps;
-        if (start < before || start > info.frames[i] - steps) fail_start(request, model, info, i);
-        starts.push_back({static_cast<std::int64_t>(i), start});
+    for (std::int64_t i = 0; i < recordings; ++i) {
+        if (only >= 0 && only != i) continue;
+        const auto at = static_cast<std::size_t>(i);
+        const std::int64_t start =
+            request.has("--start") ? request.integer("--start") : info.frames[at] - window.reach(window.input_steps);
+        if (!possible(window, info, i, start)) fail_start(request, model, info, at);
+        starts.push_back({i, start});
     }
     return starts;
 }
 
 torch::Tensor forecast_all(const Forecaster& model, const FrameSource& source, const std::vector<Window>& starts,
                            std::int64_t horizon) {
-    WindowOptions window = model.data().window;
-    window.history = model.history();  // the score table's baselines may need more, a forecast does not
+    const WindowOptions window = forecast_window(model);
     const auto batch = static_cast<std::ptrdiff_t>(model.config().integer("eval.batch"));
     std::vector<torch::Tensor> forecasts;
     ProgressLine progress;
@@ -98,15 +115,28 @@ torch::Tensor forecast_all(const Forecaster& model, const FrameSource& source, c
     return at::cat(forecasts);
 }
 
+// Whether the recording has one lead time more than the window, without a jump of time before it.
+bool has_truth(const WindowOptions& window, const SourceInfo& info, const Window& start) {
+    const std::int64_t next = start.start + window.reach(window.input_steps + window.output_steps + 1) - 1;
+    return next < info.frames[static_cast<std::size_t>(start.recording)] &&
+           continuous(info, start.recording, start.start, next);
+}
+
+double step_s(const SourceInfo& info, const WindowOptions& window) {
+    return info.step_s * static_cast<double>(window.frame_step);
+}
+
 Forecast picture_of(const FrameSource& source, const Forecaster& model, const Window& start,
                     const torch::Tensor& frames, const std::string& title) {
     const SourceInfo& info = source.info();
-    const std::int64_t steps = model.data().window.input_steps;
-    const std::int64_t known =
-        std::min(info.frames[static_cast<std::size_t>(start.recording)] - start.start - steps, frames.size(0));
-    Forecast picture{source.read(start.recording, start.start, steps), frames, {}, title, info.step_s};
-    if (known > 0) picture.truth = source.read(start.recording, start.start + steps, known);
-    return drawable(std::move(picture));
+    WindowOptions window = model.data().window;
+    window.history = 0;
+    const std::int64_t horizon = frames.size(0);
+    window.output_steps = 0;  // becomes the lead times whose truth the recording has
+    while (window.output_steps < horizon && has_truth(window, info, start)) ++window.output_steps;
+    const Batch known = read_windows(source, window, {start}, window.output_steps > 0);
+    return drawable({known.past[0], frames, known.target.defined() ? known.target[0] : torch::Tensor(), title,
+                     step_s(info, window)});
 }
 
 Forecaster load_model(const Request& request) {
@@ -136,9 +166,11 @@ int predict(const Request& request) {
     const torch::Tensor frames = forecast_all(model, *source, starts, horizon);
     log_engines();
 
-    ForecastRecord record{info.units, info.step_s, info.path, {}, request.text("--model"), request.command_line};
+    const WindowOptions& window = model.data().window;
+    ForecastRecord record{info.units, step_s(info, window),    info.path,
+                          {},         request.text("--model"), request.command_line};
     for (const Window& start : starts) {
-        record.last_input.push_back(static_cast<double>(start.start + model.data().window.input_steps - 1));
+        record.last_input.push_back(static_cast<double>(start.start + window.reach(window.input_steps) - 1));
     }
     OutputFolder folder(request.text("--output"));
     std::string written;

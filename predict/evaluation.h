@@ -41,7 +41,8 @@ struct EvaluationSet {
 };
 
 /// Scores every contender on every window. `progress` is called with the windows done so far.
-/// Throws Error(internal) when a contender returns another shape than the truth.
+/// Missing targets take no part. Throws Error(internal) when a contender returns another shape than the truth,
+/// Error(data) when no target is known.
 ScoreTable evaluate(const EvaluationSet& set, const std::vector<Contender>& contenders, const Normalizer& normalizer,
                     const std::function<void(std::int64_t)>& progress = {});
 

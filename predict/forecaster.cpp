@@ -1,5 +1,6 @@
 #include "predict/forecaster.h"
 
+#include "data/missing.h"
 #include "src/error.h"
 #include "src/log.h"
 #include "src/run_directory.h"
@@ -50,6 +51,7 @@ Forecaster::Forecaster(Config config, std::shared_ptr<SequenceModel> network, No
       baselines_(std::move(baselines)),
       trained_on_(std::move(trained_on)),
       device_(device) {
+    baselines_.mean = normalizer_.mean;
     for (const std::string& name : network_->options().guides()) guides_.push_back(make_baseline(name, baselines_));
     network_->to(device_);
 }
@@ -62,7 +64,7 @@ Forecaster Forecaster::load(const std::string& model, torch::Device device, cons
         TrainedOn trained_on = trained_on_from(checkpoint.get_json("data"));
         auto network = make_sequence_model(trained_on.channels, ModelOptions::from(config), trained_on.frame());
         checkpoint.get_model(*network);
-        BaselineOptions baselines{config.integer("data.period"), checkpoint.get_json("baselines").at("decay"),
+        BaselineOptions baselines{DataOptions::from(config).period, checkpoint.get_json("baselines").at("decay"),
                                   checkpoint.tensors.at("climatology")};
         return {std::move(config),    std::move(network),    normalizer_from(checkpoint.get_json("normalizer")),
                 std::move(baselines), std::move(trained_on), device};
@@ -92,7 +94,9 @@ std::int64_t Forecaster::history() const {
 Prepared Forecaster::prepare(const torch::Tensor& past, std::int64_t horizon) const {
     const std::int64_t steps = data_.window.input_steps;
     Prepared prepared;
-    prepared.input = normalizer_.apply(past.narrow(1, past.size(1) - steps, steps)).to(device_);
+    const torch::Tensor whole = fill_missing(past, data_.source.missing, normalizer_.mean);
+    // Moved before it is normalised: from pinned memory the copy does not wait.
+    prepared.input = normalizer_.apply(whole.narrow(1, past.size(1) - steps, steps).to(device_, /*non_blocking=*/true));
     std::vector<torch::Tensor> frames;
     for (const auto& guide : guides_) frames.push_back(guide->forecast(past, horizon));
     if (!frames.empty()) prepared.guides = normalizer_.apply(at::cat(frames, 2)).to(device_);

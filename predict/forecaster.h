@@ -31,7 +31,7 @@ struct TrainedOn {
 
 /// Input and guides of a batch in model units, on the network's device; see SequenceModel::forecast.
 struct Prepared {
-    torch::Tensor input;   ///< (B,T_in,C,H,W)
+    torch::Tensor input;   ///< (B,T_in,C,H,W), missing values filled as data.missing says
     torch::Tensor guides;  ///< (B,horizon,G C,H,W), or undefined
 };
 
@@ -49,7 +49,8 @@ class Forecaster {
     /// Everything load() needs.
     void put(Checkpoint& checkpoint) const;
 
-    /// past: (B,P,C,H,W) float32, P >= history(). Returns (B,horizon,C,H,W) float32 on the CPU.
+    /// past: (B,P,C,H,W) float32, P >= history(), NaN where a value is missing. Returns (B,horizon,C,H,W) float32 on
+    /// the CPU, without missing values.
     torch::Tensor forecast(const torch::Tensor& past, std::int64_t horizon) const;
 
     Prepared prepare(const torch::Tensor& past, std::int64_t horizon) const;

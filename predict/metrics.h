@@ -26,11 +26,14 @@ bool larger_is_better(Metric metric);
 
 /// Structural similarity of frames: mean over the pixels whose whole 11x11 Gaussian window (sigma 1.5) lies inside, and
 /// over channels. a, b: (N,C,H,W) on a range of 1. Returns (N) float64; NaN when H or W is below 11.
+/// valid: (N,C,H,W) bool, undefined: all. Where it is false both frames take the mean of what b knows of the channel,
+/// and no window is centred there; without any window left the result is NaN.
 /// Source: Wang et al. 2004, K1 0.01, K2 0.03, population covariance; equals scikit-image with gaussian_weights.
-torch::Tensor ssim(const torch::Tensor& a, const torch::Tensor& b);
+torch::Tensor ssim(const torch::Tensor& a, const torch::Tensor& b, const torch::Tensor& valid = {});
 
 /// Peak signal-to-noise ratio of frames, dB, peak 1: (N,C,H,W) -> (N) float64. Exact frames count as 100 dB.
-torch::Tensor psnr(const torch::Tensor& a, const torch::Tensor& b);
+/// valid: (N,C,H,W) bool, the pixels that count; undefined: all. NaN for a frame without any.
+torch::Tensor psnr(const torch::Tensor& a, const torch::Tensor& b, const torch::Tensor& valid = {});
 
 /// Sums of one forecaster, one slot per lead time.
 class Scores {
@@ -38,10 +41,12 @@ class Scores {
     /// `images`: also SSIM and PSNR, which cost more.
     Scores(std::int64_t leads, bool images);
 
-    /// forecast, truth: (B,T,C,H,W) physical units, T = leads. Every window counts the same.
-    void add(const torch::Tensor& forecast, const torch::Tensor& truth, const Normalizer& normalizer);
+    /// forecast, truth: (B,T,C,H,W) physical units, T = leads. valid: (B,T,C,H,W) bool, which pixels of the truth are
+    /// known; undefined: all. Every known pixel counts the same, for SSIM and PSNR every frame that has a value.
+    void add(const torch::Tensor& forecast, const torch::Tensor& truth, const Normalizer& normalizer,
+             const torch::Tensor& valid = {});
 
-    /// Mean over windows (and pixels); lead 1..T, or 0 for all lead times. NaN when it was not computed.
+    /// Mean over what is known; lead 1..T, or 0 for all lead times. NaN when it was not computed or nothing is known.
     double value(Metric metric, std::int64_t lead) const;
 
     std::int64_t leads() const { return leads_; }
@@ -52,6 +57,7 @@ class Scores {
     bool images_;
     std::int64_t windows_ = 0;
     std::array<std::vector<double>, kMetrics.size()> sums_;
+    std::array<std::vector<double>, kMetrics.size()> weights_;  // what each sum is a sum over: windows, or parts of one
 };
 
 }  // namespace nowcell

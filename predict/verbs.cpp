@@ -27,7 +27,8 @@ Flag missing_flag() {
     return {.name = "--missing",
             .value = "POLICY",
             .help = "what a missing value does; default: as in training",
-            .choices = {"error", "zero"}};
+            .choices = {"error", "zero", "mask", "hold"},
+            .key = "data.missing"};
 }
 
 Verb preview_verb() {

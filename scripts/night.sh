@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What does not fit CI: all tests under the sanitizers, all tests with other seeds, all broken kernels, the demo in full.
+# What does not fit CI: all tests under the sanitizers, all tests with other seeds, all broken kernels, fuzzing for longer,
+# the demo in full.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/tally.sh
@@ -21,5 +22,6 @@ tally_run "engines on many shapes" env NOWCELL_TEST_SHAPES=1500 NOWCELL_TEST_SEE
 tally_run "CUDA kernels in other orders of threads" env NOWCELL_GPU_TEST_ORDERS="2 3 4 5" scripts/test.sh --preset dev --label gpu
 tally_run "broken kernels are noticed" scripts/mutate_kernels.py
 tally_run "all tests under ASan and UBSan" scripts/test.sh --preset asan
+tally_run "fuzzing of what reads files" scripts/fuzz.sh --seconds 1200
 tally_run "demo" scripts/demo.sh
 tally_end

@@ -59,6 +59,7 @@ fmt libfmt-dev fmt/core.h fmt
 spdlog libspdlog-dev spdlog/spdlog.h spdlog
 libzip libzip-dev zip.h libzip
 libdeflate libdeflate-dev libdeflate.h libdeflate
+libtiff libtiff-dev tiffio.h libtiff-4
 zlib zlib1g-dev zlib.h zlib
 giflib libgif-dev gif_lib.h -
 xxHash libxxhash-dev xxhash.h libxxhash

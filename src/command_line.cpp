@@ -74,7 +74,7 @@ bool real_number(const std::string& word, double& value) {
 }
 
 std::string limits(const Flag& flag) {
-    return flag.max < 1e9 ? fmt::format("from {} to {}", flag.min, flag.max) : fmt::format(">= {}", flag.min);
+    return flag.max != Flag().max ? fmt::format("from {} to {}", flag.min, flag.max) : fmt::format(">= {}", flag.min);
 }
 
 void check_value(const Flag& flag, const std::string& word) {

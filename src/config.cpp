@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
@@ -95,6 +96,15 @@ std::vector<std::int64_t> Config::per_axis(const std::string& key) const {
 std::size_t Config::size(const std::string& array) const {
     const auto found = sizes_.find(array);
     return found == sizes_.end() ? 0 : found->second;
+}
+
+void Config::set(const std::string& key, std::int64_t value, const std::string& where) {
+    const auto found =
+        std::find_if(all_keys().begin(), all_keys().end(), [&](const Key& one) { return one.name == key; });
+    if (found == all_keys().end() || found->type != KeyType::integer) {
+        throw Error(ExitCode::internal, "no integer key: " + key);
+    }
+    entries_[key] = {value, where};
 }
 
 std::string Config::where(const std::string& key) const { return entry(key).where; }

@@ -61,6 +61,10 @@ class Config {
     /// Number of tables in an array of tables such as "model.layers".
     std::size_t size(const std::string& array) const;
 
+    /// Gives a key the value that the program found for it; `where` says from what. Throws Error(internal) on a key
+    /// of another type.
+    void set(const std::string& key, std::int64_t value, const std::string& where);
+
     /// Where a value came from: "FILE:LINE:COL" with source line and caret, "--set ..." or "default".
     std::string where(const std::string& key) const;
 

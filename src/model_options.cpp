@@ -43,7 +43,7 @@ void check_guides(const ModelOptions& options, const Config& config) {
     }
     for (const std::string& guide : options.guides()) {
         const bool cyclic = guide == "seasonal" || guide == "anomaly";
-        if (cyclic && config.integer("data.period") == 0) {
+        if (cyclic && config.has("data.period") && config.integer("data.period") == 0) {
             throw Error(ExitCode::usage, fmt::format("{} = \"{}\" needs data.period", key, guide), config.where(key),
                         "data.period = 24 for hourly data with a daily cycle");
         }

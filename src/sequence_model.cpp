@@ -54,12 +54,12 @@ class NextFrame final : public SequenceModel {
         HeadHistory history;
         if (last_only_) {
             const torch::Tensor next = unfold(step(fold(lowered(input, level)), states, history));
-            return {raised(next, level), target.narrow(1, 0, 1)};
+            return {raised(next, level), target.narrow(1, 0, 1), input.size(1)};
         }
         const torch::Tensor all = at::cat({input, target}, 1);
         const std::int64_t steps = all.size(1) - 1;
         const torch::Tensor next = unfold(step(fold(lowered(all.narrow(1, 0, steps), level)), states, history));
-        return {raised(next, level), all.narrow(1, 1, steps)};
+        return {raised(next, level), all.narrow(1, 1, steps), 1};
     }
 
  private:
@@ -95,7 +95,7 @@ class EncoderForecaster final : public SequenceModel {
 
     Supervised supervised(const torch::Tensor& input, const torch::Tensor& target,
                           const torch::Tensor& guides) override {
-        return {forecast(input, guides, target.size(1)), target};
+        return {forecast(input, guides, target.size(1)), target, input.size(1)};
     }
 
  private:

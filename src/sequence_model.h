@@ -14,6 +14,7 @@ namespace nowcell {
 struct Supervised {
     torch::Tensor prediction;
     torch::Tensor target;
+    std::int64_t first = 0;  ///< which frame the first one is, counted from the first of the input
 };
 
 /// A stack of recurrent layers with a head, and a strategy for using it.

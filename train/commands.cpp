@@ -5,6 +5,7 @@
 #include "src/json.h"
 #include "src/log.h"
 #include "src/report.h"
+#include "train/prepare.h"
 #include "train/trainer.h"
 
 #include <fmt/format.h>
@@ -16,22 +17,6 @@
 namespace nowcell {
 namespace {
 
-// Everything that training needs to know about the data, from its training part alone.
-Forecaster prepare_forecaster(const Config& config, const FrameSource& source, const std::vector<Window>& training,
-                              torch::Device device) {
-    const DataOptions data = DataOptions::from(config);
-    const SourceInfo& info = source.info();
-    const Normalizer normalizer = Normalizer::fit(data.normalize, source, data.split);
-    BaselineOptions baselines{data.period, 0.0, training_mean(source, data.split)};
-    if (data.period > 0) baselines.decay = fit_decay(source, training, data.window, data.period);
-    TrainedOn trained_on{info.channels, info.height, info.width,   info.units,
-                         info.step_s,   info.path,   info.dataset, info.fingerprint};
-    auto network = make_sequence_model(info.channels, ModelOptions::from(config), trained_on.frame());
-    Forecaster forecaster(config, std::move(network), normalizer, std::move(baselines), std::move(trained_on), device);
-    forecaster.check_source(info);
-    return forecaster;
-}
-
 // A forecast of the first validation window by the best weights, as a picture.
 void draw_sample(const Forecaster& best, const FrameSource& source, const Window& window, const std::string& path) {
     const WindowOptions& options = best.data().window;
@@ -39,7 +24,7 @@ void draw_sample(const Forecaster& best, const FrameSource& source, const Window
     const torch::Tensor past = batch.past[0];
     const Forecast picture = drawable({past.narrow(0, past.size(0) - options.input_steps, options.input_steps),
                                        best.forecast(batch.past, options.output_steps)[0], batch.target[0],
-                                       "validation", source.info().step_s});
+                                       "validation", source.info().step_s * static_cast<double>(options.frame_step)});
     write_strip(path, picture, colour_scale(picture, source.info().units));
 }
 
@@ -75,17 +60,14 @@ TrainResult run_training(const FrameSource& source, const std::vector<Window>& t
 }
 
 int train(const Request& request) {
-    const Config config = request.config();
+    Config config = request.config();
     choose_threads(request);
     const torch::Device device = choose_device(config.text("train.device"));
     make_deterministic(static_cast<std::uint64_t>(config.integer("train.seed")));
 
-    const DataOptions data = DataOptions::from(config);
-    const auto source = open_source(data.source);
-    WindowOptions checking = data.window;
-    checking.stride = config.integer("eval.validation_stride");
-    const std::vector<Window> training = cut_windows(source->info(), data.window, data.split, Part::train);
-    const std::vector<Window> validation = cut_windows(source->info(), checking, data.split, Part::validation);
+    const auto source = open_source(DataOptions::from(config).source);
+    settle_period(config, source->info());
+    const auto [training, validation] = cut_training_windows(config, source->info());
     Forecaster forecaster = prepare_forecaster(config, *source, training, device);
 
     const RunDirectory run =

@@ -25,9 +25,15 @@ void for_each_pair(torch::nn::Module& to, const torch::nn::Module& from, Functio
 
 }  // namespace
 
-torch::Tensor loss_of(const std::string& name, const Supervised& frames) {
+torch::Tensor loss_of(const std::string& name, const Supervised& frames, const torch::Tensor& valid) {
     TORCH_CHECK_VALUE(frames.prediction.sizes() == frames.target.sizes(), "loss: prediction ",
                       frames.prediction.sizes(), ", target ", frames.target.sizes());
+    if (valid.defined()) {
+        TORCH_CHECK_VALUE(valid.sizes() == frames.target.sizes(), "loss: mask ", valid.sizes(), ", target ",
+                          frames.target.sizes());
+        const torch::Tensor errors = at::where(valid, frames.prediction - frames.target, 0.0);
+        return (name == "mse" ? errors.square() : errors.abs()).sum() / valid.sum().clamp_min(1);
+    }
     return name == "mse" ? at::mse_loss(frames.prediction, frames.target)
                          : at::l1_loss(frames.prediction, frames.target);
 }

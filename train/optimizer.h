@@ -10,8 +10,9 @@
 
 namespace nowcell {
 
-/// Mean over all elements. Throws c10::ValueError when the shapes differ: nothing is broadcast silently.
-torch::Tensor loss_of(const std::string& name, const Supervised& frames);
+/// Mean over all elements, or over those that `valid` (bool, same shape) names; 0 with zero gradients when it
+/// names none. Throws c10::ValueError when the shapes differ: nothing is broadcast silently.
+torch::Tensor loss_of(const std::string& name, const Supervised& frames, const torch::Tensor& valid = {});
 
 /// The learning rate of a step, counted from 0, in a run of `total` steps: linear warm-up, then constant or half a
 /// cosine down to min_lr.

@@ -1,5 +1,6 @@
 #include "train/trainer.h"
 
+#include "data/missing.h"
 #include "src/engine_log.h"
 #include "src/error.h"
 
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace nowcell {
 namespace {
@@ -28,7 +30,9 @@ Trainer::Trainer(const FrameSource& source, std::vector<Window> training, std::v
       run_(run),
       options_(TrainOptions::from(forecaster.config())),
       window_(forecaster.data().window),
-      loader_(source, window_, std::move(training), options_.batch, /*shuffle=*/true, options_.seed),
+      loader_(source, window_, std::move(training),
+              {options_.batch, /*shuffle=*/true, options_.seed, forecaster.data().prefetch,
+               forecaster.device().is_cuda(), forecaster.data().augment}),
       validation_{source, window_, std::move(validation), forecaster.config().integer("eval.batch"), /*images=*/false},
       learner_(make_sequence_model(forecaster.trained_on().channels, forecaster.network().options(),
                                    forecaster.network().frame())),
@@ -94,13 +98,36 @@ bool Trainer::train_epoch(std::int64_t epoch) {
     return epoch_step_ == steps_per_epoch_;
 }
 
+// The target as a network may see it: missing values filled as those of the input are.
+torch::Tensor Trainer::filled_target(const Batch& batch) const {
+    if (!batch.valid.defined()) return batch.target;
+    const torch::Tensor all = at::cat({batch.past, batch.target}, 1);
+    return fill_missing(all, forecaster_.data().source.missing, forecaster_.normalizer().mean)
+        .slice(1, batch.past.size(1));
+}
+
+// Where what is taught is known, on the device; undefined: everywhere. A strategy may teach input frames too.
+torch::Tensor Trainer::taught_mask(const Batch& batch, const Supervised& taught) const {
+    const std::int64_t steps = window_.input_steps;
+    if (!batch.valid.defined() && taught.first >= steps) return {};
+    const torch::Tensor input = batch.past.slice(1, batch.past.size(1) - steps);
+    const torch::Tensor frames = at::cat({input, batch.target}, 1);
+    const torch::Tensor known = known_values(frames.narrow(1, taught.first, taught.target.size(1)));
+    return known.defined() ? known.to(forecaster_.device()) : known;
+}
+
 void Trainer::train_step(const Batch& batch, std::int64_t epoch) {
     const Prepared prepared = forecaster_.prepare(batch.past, window_.output_steps);
-    const torch::Tensor target = forecaster_.normalizer().apply(batch.target).to(forecaster_.device());
+    const torch::Tensor target =
+        forecaster_.normalizer().apply(filled_target(batch).to(forecaster_.device(), /*non_blocking=*/true));
     lr_ = learning_rate(options_, step_, options_.epochs * steps_per_epoch_);
     set_learning_rate(*optimizer_, lr_);
     optimizer_->zero_grad();
-    const torch::Tensor loss = loss_of(options_.loss, learner_->supervised(prepared.input, target, prepared.guides));
+    const Supervised taught = learner_->supervised(prepared.input, target, prepared.guides);
+    const torch::Tensor mask = taught_mask(batch, taught);
+    const bool empty = mask.defined() && !mask.any().item<bool>();
+    if (empty && !std::exchange(said_empty_, true)) log_warning("a batch without any known target: nothing learned");
+    const torch::Tensor loss = loss_of(options_.loss, taught, mask);
     loss.backward();
     const double norm = clip_gradients(learner_->parameters(), options_.grad_clip);
     const double value = loss.item<double>();
@@ -110,7 +137,7 @@ void Trainer::train_step(const Batch& batch, std::int64_t epoch) {
                                 epoch, epoch_step_ + 1, value, norm, lr_),
                     "", fmt::format("a smaller --lr or optim.grad_clip; {} holds the best epoch so far", run_.path()));
     }
-    optimizer_->step();
+    if (!empty) optimizer_->step();
     ++step_;
     ++epoch_step_;
     sequences_ += batch.target.size(0);
@@ -124,9 +151,11 @@ std::string Trainer::progress_text(std::int64_t epoch) const {
         static_cast<double>((options_.epochs - epoch) * steps_per_epoch_ + steps_per_epoch_ - epoch_step_);
     double eta = left * elapsed_s() / static_cast<double>(step_);
     if (options_.max_time_s > 0.0) eta = std::min(eta, options_.max_time_s - elapsed_s());
-    return fmt::format("epoch {}/{}  step {}/{}  loss {:.5f}  lr {:.1e}  {:.1f} sequences/s  ETA {}", epoch,
+    const double waited = loader_.waited_s() / std::max(1e-9, elapsed_s() - epoch_start_s_);
+    return fmt::format("epoch {}/{}  step {}/{}  loss {:.5f}  lr {:.1e}  {:.1f} sequences/s{}  ETA {}", epoch,
                        options_.epochs, epoch_step_, steps_per_epoch_, loss_sum_ / static_cast<double>(epoch_step_),
-                       lr_, rate, time_text(std::max(0.0, eta)));
+                       lr_, rate, waited > 0.05 ? fmt::format("  {:.0f} % waiting for data", 100.0 * waited) : "",
+                       time_text(std::max(0.0, eta)));
 }
 
 void Trainer::validate(std::int64_t epoch) {

@@ -46,6 +46,8 @@ class Trainer {
     bool out_of_time() const;
     double elapsed_s() const;
     std::string progress_text(std::int64_t epoch) const;
+    torch::Tensor filled_target(const Batch& batch) const;
+    torch::Tensor taught_mask(const Batch& batch, const Supervised& taught) const;
 
     Forecaster& forecaster_;  // holds the averaged weights when there is an average, else the trained ones
     const RunDirectory& run_;
@@ -65,6 +67,7 @@ class Trainer {
     std::int64_t sequences_ = 0;
     double loss_sum_ = 0.0;
     double lr_ = 0.0;
+    bool said_empty_ = false;
     double epoch_start_s_ = 0.0;
     double epoch_seconds_ = 0.0;
     TrainResult result_;

@@ -80,6 +80,8 @@ const std::vector<Known>& others() {
         {"GRIB", "GRIB file", "cdo -f nc4 copy {0} {0}.nc"},
         {"\x0e\x03\x13\x01", "HDF4 file", "h4toh5 {0} {0}.h5"},
         {"BM", "BMP picture", picture},
+        {std::string("II+\0", 4), "BigTIFF", "convert it to TIFF: tiffcp -c lzw {0} {0}.tif"},
+        {std::string("MM\0+", 4), "BigTIFF", "convert it to TIFF: tiffcp -c lzw {0} {0}.tif"},
         {"\x01\xda", "SGI picture", picture},
         {"RIFF", "RIFF file (WebP, WAV)", picture},
         {std::string("\0\0\0\x0cjP", 6), "JPEG 2000 picture", picture},

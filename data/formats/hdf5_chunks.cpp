@@ -60,15 +60,23 @@ void copy_box(const Box& from, const char* source, const Box& into, char* target
     } while (advance(at, begin, size));
 }
 
-std::vector<char> fill_of(hid_t set, hid_t layout, std::size_t bytes) {
-    std::vector<char> out(bytes, 0);
-    H5D_fill_value_t defined = H5D_FILL_VALUE_UNDEFINED;
-    const Hdf5Handle type(H5Dget_type(set), H5Tclose);
-    if (H5Pfill_value_defined(layout, &defined) >= 0 && defined != H5D_FILL_VALUE_UNDEFINED &&
-        H5Tget_size(type.id()) == bytes) {
-        H5Pget_fill_value(layout, type.id(), out.data());
+// Chunks that were never written: libhdf5 has the fill value.
+void read_plain(hid_t set, const std::vector<hsize_t>& offset, const std::vector<std::int64_t>& shape,
+                const std::vector<std::int64_t>& chunk, char* out, const std::string& path, const std::string& name) {
+    std::vector<hsize_t> size(offset.size());
+    for (std::size_t i = 0; i < size.size(); ++i) {
+        size[i] = std::min(static_cast<hsize_t>(chunk[i]), static_cast<hsize_t>(shape[i]) - offset[i]);
     }
-    return out;
+    const std::vector<hsize_t> sides(chunk.begin(), chunk.end());
+    const std::vector<hsize_t> zero(size.size(), 0);
+    const Hdf5Handle type(H5Dget_type(set), H5Tclose);
+    const Hdf5Handle from(H5Dget_space(set), H5Sclose);
+    const Hdf5Handle into(H5Screate_simple(static_cast<int>(sides.size()), sides.data(), nullptr), H5Sclose);
+    if (H5Sselect_hyperslab(from.id(), H5S_SELECT_SET, offset.data(), nullptr, size.data(), nullptr) < 0 ||
+        H5Sselect_hyperslab(into.id(), H5S_SELECT_SET, zero.data(), nullptr, size.data(), nullptr) < 0 ||
+        H5Dread(set, type.id(), into.id(), from.id(), H5P_DEFAULT, out) < 0) {
+        fail_hdf5(path, "read " + name);
+    }
 }
 
 }  // namespace
@@ -142,7 +150,6 @@ std::unique_ptr<Hdf5Chunks> Hdf5Chunks::of(hid_t set, const Hdf5Description& dat
         out->filters_.push_back({id, values[0]});
     }
     if (out->filters_.empty()) return nullptr;  // libhdf5 reads those straight into the caller's memory
-    out->fill_ = fill_of(set, layout.id(), out->value_bytes_);
     out->inflater_ = {libdeflate_alloc_decompressor(), libdeflate_free_decompressor};
     return out;
 }
@@ -190,27 +197,31 @@ const std::vector<char>& Hdf5Chunks::chunk(hid_t set, const std::vector<std::int
     const ChunkCache::Key key{this, number};
     if (const std::vector<char>* known = cache.find(key)) return *known;
     hsize_t bytes = 0;
-    if (H5Dget_chunk_storage_size(set, offset.data(), &bytes) < 0) fail_hdf5(path, "read " + name_);
-    if (bytes == 0) {  // never written
-        std::vector<char>& out = cache.add(key, chunk_bytes_);
-        for (std::size_t i = 0; i < out.size(); i += value_bytes_) std::memcpy(&out[i], fill_.data(), value_bytes_);
-        return out;
-    }
+    const bool written = H5Dget_chunk_storage_size(set, offset.data(), &bytes) >= 0 && bytes > 0;
     constexpr hsize_t kDensest = 1100;  // deflate makes no less than one of 1032 bytes
-    if (bytes > static_cast<hsize_t>(stored_bytes_) || bytes * kDensest < chunk_bytes_) {
+    if (written && (bytes > static_cast<hsize_t>(stored_bytes_) || bytes * kDensest < chunk_bytes_)) {
         fail(path, name_, fmt::format("a chunk of {} values takes {} bytes", shape_text(chunk_), bytes));
     }
-    raw_.resize(bytes);
-    std::uint32_t mask = 0;
-    if (H5Dread_chunk(set, H5P_DEFAULT, offset.data(), &mask, raw_.data()) < 0) fail_hdf5(path, "read " + name_);
     std::vector<char>& out = cache.add(key, chunk_bytes_);
     try {
-        decode(mask, out, path);
+        if (!written) {
+            read_plain(set, offset, shape_, chunk_, out.data(), path, name_);
+        } else {
+            load(set, offset, bytes, out, path);
+        }
     } catch (...) {
         cache.drop(key);
         throw;
     }
     return out;
+}
+
+void Hdf5Chunks::load(hid_t set, const std::vector<hsize_t>& offset, std::size_t bytes, std::vector<char>& out,
+                      const std::string& path) {
+    raw_.resize(bytes);
+    std::uint32_t mask = 0;
+    if (H5Dread_chunk(set, H5P_DEFAULT, offset.data(), &mask, raw_.data()) < 0) fail_hdf5(path, "read " + name_);
+    decode(mask, out, path);
 }
 
 // Undoes the filters of raw_ from the last to the first; a bit of `mask` says that one was left out.

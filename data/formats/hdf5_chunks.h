@@ -60,6 +60,8 @@ class Hdf5Chunks {
     Hdf5Chunks() = default;
     const std::vector<char>& chunk(hid_t set, const std::vector<std::int64_t>& position, ChunkCache& cache,
                                    const std::string& path);
+    void load(hid_t set, const std::vector<hsize_t>& offset, std::size_t bytes, std::vector<char>& out,
+              const std::string& path);
     void decode(unsigned mask, std::vector<char>& out, const std::string& path);
     void inflate(std::size_t expected, const std::string& path);
     void check_sum(const std::string& path);
@@ -71,7 +73,6 @@ class Hdf5Chunks {
     std::size_t chunk_bytes_ = 0;
     std::int64_t stored_bytes_ = 0;
     std::vector<Filter> filters_;
-    std::vector<char> fill_;  ///< one value, of chunks that were never written
     std::shared_ptr<libdeflate_decompressor> inflater_;
     std::vector<char> raw_;
     std::vector<char> other_;

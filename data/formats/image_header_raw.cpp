@@ -114,13 +114,13 @@ void set_tiff_type(const Directory& tags, const std::string& path, ImageHeader& 
     const std::int64_t format = tags.one(kSampleFormat, 1);
     const std::int64_t bits = tags.one(kBits, 1);
     static const std::map<std::pair<std::int64_t, std::int64_t>, StoredType> known = {
-        {{8, 1}, StoredType::u8},   {{16, 1}, StoredType::u16}, {{8, 2}, StoredType::i8},
-        {{16, 2}, StoredType::i16}, {{32, 3}, StoredType::f32}, {{64, 3}, StoredType::f64}};
+        {{8, 1}, StoredType::u8},   {{16, 1}, StoredType::u16}, {{8, 2}, StoredType::i8},   {{16, 2}, StoredType::i16},
+        {{32, 1}, StoredType::u32}, {{32, 2}, StoredType::i32}, {{32, 3}, StoredType::f32}, {{64, 3}, StoredType::f64}};
     const auto found = known.find({bits, format});
     if (found == known.end() || !all_equal(tags.all(kBits)) || !all_equal(tags.all(kSampleFormat))) {
         refuse(
             path,
-            fmt::format("TIFF samples of {} bits in format {}, expected integers of 8 or 16 bits or floats of 32 or 64",
+            fmt::format("TIFF samples of {} bits in format {}, expected integers of 8 to 32 bits or floats of 32 or 64",
                         bits, format));
     }
     header.type = found->second;
@@ -156,7 +156,7 @@ void check_pieces(Span bytes, const Directory& tags, const std::string& path, co
     const auto& sizes = tags.all(tiled ? kTileBytes : kStripBytes);
     if (width < 1 || height < 1 || width > kMostSide || height > kMostSide)
         refuse(path, "the TIFF has strips or tiles of an impossible size");
-    if (tiled && (width > header.width + 4096 || height > header.height + 4096))
+    if (tiled && (width > header.width + 1024 || height > header.height + 1024))
         refuse(path, "the TIFF has tiles much larger than its picture");
     const std::int64_t samples = tags.one(kSamples, 1);
     const std::int64_t planes = tags.one(kPlanar, 1) == 2 ? samples : 1;

@@ -2,6 +2,7 @@
 
 #include "data/formats/checked.h"
 #include "data/formats/file_bytes.h"
+#include "data/formats/tiff_decode.h"
 
 #include <fmt/format.h>
 #include <opencv2/core/utils/logger.hpp>
@@ -130,6 +131,7 @@ PictureFile load_picture(const std::string& path, const ReaderLimits& limits) {
 std::int64_t decode_picture(const PictureFile& file, const std::string& path, float* out) {
     const ImageHeader& header = file.header;
     if (header.format == "PNM") return decode_pnm(file, path, out);
+    if (header.format == "TIFF") return decode_tiff(file.bytes, header, path, out);
     const cv::Mat image = checked_decode(file, path);
     const auto item = static_cast<std::int64_t>(image.elemSize1());
     const std::int64_t plane = header.width * header.height;

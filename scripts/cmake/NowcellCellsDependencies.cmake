@@ -2,10 +2,6 @@
 # downloaded; one status line each says what was chosen and why.
 find_package(LibTorch REQUIRED)
 
-function(nowcell_status name version where why)
-    message(STATUS "${name} ${version}: ${where}${why}")
-endfunction()
-
 nowcell_status(LibTorch "${LibTorch_VERSION}" "${LibTorch_ROOT}" " (${LibTorch_SOURCE})")
 
 # The CUDA Toolkit builds our kernels; running on a GPU also needs a LibTorch with CUDA.

@@ -11,6 +11,7 @@
 #include "data/counter_random.h"
 #include "src/error.h"
 #include "tests/support/catch.h"
+#include "tests/support/hash.h"
 
 namespace {
 
@@ -25,14 +26,6 @@ BouncingDigitsOptions small(std::int64_t count, std::uint64_t seed) {
     options.count = count;
     options.seed = seed;
     return options;
-}
-
-// FNV-1a, 64 bits.
-std::uint64_t hash_of(const torch::Tensor& tensor) {
-    std::uint64_t hash = 14695981039346656037u;
-    const auto* data = tensor.data_ptr<std::uint8_t>();
-    for (std::int64_t i = 0; i < tensor.numel(); ++i) hash = (hash ^ data[i]) * 1099511628211u;
-    return hash;
 }
 
 struct Centre {

@@ -4,6 +4,7 @@
 #include "data/frame_source.h"
 
 #include <atomic>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -27,12 +28,27 @@ class FakeSource : public FrameSource {
 
     torch::Tensor read(std::int64_t recording, std::int64_t first, std::int64_t count) const override {
         if (reads_++ >= fail_after) throw std::runtime_error("disk on fire");
+        {
+            const std::lock_guard lock(mutex_);
+            log_.push_back({recording, first, count});
+        }
         const torch::Tensor& frames = recordings_.at(static_cast<std::size_t>(recording));
         if (first < 0 || first + count > frames.size(0)) throw std::out_of_range("frames that do not exist");
         return frames.slice(0, first, first + count).clone();
     }
 
-    int reads() const { return reads_; }  ///< begun so far
+    torch::Tensor read_batch(const std::vector<FrameRange>& ranges) const override {
+        ++batches_;
+        return FrameSource::read_batch(ranges);
+    }
+
+    int reads() const { return reads_; }      ///< begun so far
+    int batches() const { return batches_; }  ///< read_batch calls
+    SourceInfo& edit() { return info_; }
+    std::vector<FrameRange> log() const {  ///< every range that was read
+        const std::lock_guard lock(mutex_);
+        return log_;
+    }
 
     int fail_after = 1 << 30;
 
@@ -40,6 +56,9 @@ class FakeSource : public FrameSource {
     std::vector<torch::Tensor> recordings_;
     SourceInfo info_;
     mutable std::atomic<int> reads_{0};
+    mutable std::atomic<int> batches_{0};
+    mutable std::mutex mutex_;
+    mutable std::vector<FrameRange> log_;
 };
 
 /// (T,1,H,W) frames whose values are all `recording * 1000 + t`.

@@ -2,11 +2,10 @@
 #include "data/frame_source.h"
 #include "data/hdf5_io.h"
 #include "src/error.h"
+#include "tests/data/raw_hdf5.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 
-#define H5_USE_110_API
-#include <hdf5.h>
 #include <sys/resource.h>
 
 #include <cmath>
@@ -62,33 +61,6 @@ void check_refused(const Caught& error, const std::string& text, const std::stri
     CHECK(error.text.find(text) != std::string::npos);
     CHECK(error.hint.find(hint) != std::string::npos);
     CHECK(error.text.find('\n') == std::string::npos);
-}
-
-// A file made with libhdf5 itself, for what write_hdf5 does not write. `make` gets the file's identifier.
-std::string raw_file(const TemporaryFolder& folder, const std::function<void(hid_t)>& make) {
-    const std::string path = folder.path("raw.h5");
-    const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-    REQUIRE(file >= 0);
-    make(file);
-    REQUIRE(H5Fclose(file) >= 0);
-    return path;
-}
-
-hid_t raw_dataset(hid_t file, const std::string& name, hid_t type, const std::vector<hsize_t>& shape,
-                  hid_t layout = H5P_DEFAULT) {
-    const hid_t space = H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr);
-    const hid_t set = H5Dcreate2(file, name.c_str(), type, space, H5P_DEFAULT, layout, H5P_DEFAULT);
-    H5Sclose(space);
-    REQUIRE(set >= 0);
-    return set;
-}
-
-void raw_attribute(hid_t object, const char* name, hid_t type, const void* value) {
-    const hid_t space = H5Screate(H5S_SCALAR);
-    const hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-    REQUIRE(H5Awrite(attribute, type, value) >= 0);
-    H5Aclose(attribute);
-    H5Sclose(space);
 }
 
 void write_bytes(const std::string& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
@@ -194,7 +166,7 @@ TEST_CASE("a layout that does not fit is refused") {
         INFO(name);
         CHECK(opening(options(written(folder, counting({6, 5, 7})), name)).code == ExitCode::usage);
     }
-    CHECK(opening(options(written(folder, counting({6, 5, 7})), "auto", "keep")).code == ExitCode::usage);
+    CHECK(opening(options(written(folder, counting({6, 5, 7})), "auto", "maks")).code == ExitCode::usage);
     check_refused(opening(options(written(folder, torch::zeros({0, 5, 7})))), "has the shape [0,5,7]");
 }
 

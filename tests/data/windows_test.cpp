@@ -92,11 +92,27 @@ TEST_CASE("no window crosses a split or a recording, whatever the shapes") {
     for (int round = 0; round < 300; ++round) {
         std::vector<std::int64_t> frames;
         for (int i = pick(1, 5); i > 0; --i) frames.push_back(pick(1, 60));
-        const SourceInfo info = recordings(frames);
+        SourceInfo info = recordings(frames);
+        for (const std::int64_t length : frames) {
+            info.breaks.emplace_back();
+            for (std::int64_t t = 1; t < length; ++t) {
+                if (pick(0, 24) == 0) info.breaks.back().push_back(t);
+            }
+        }
         const double a = pick(0, 8) / 10.0;
         const double b = std::max(a, pick(0, 9) / 10.0);
         const SplitOptions parts = split(pick(0, 1) != 0 ? "time" : "sequence", {0, a}, {a, b}, {b, 1});
-        const WindowOptions window{pick(1, 8), pick(1, 8), pick(1, 5), pick(0, 12)};
+        const WindowOptions window{pick(1, 8), pick(1, 8), pick(1, 5), pick(0, 12), pick(1, 3)};
+        const auto whole = [&](std::int64_t recording, std::int64_t start) {
+            const std::int64_t first =
+                start - (std::max(window.history, window.input_steps) - window.input_steps) * window.frame_step;
+            const std::int64_t last = start + (window.input_steps + window.output_steps - 1) * window.frame_step;
+            bool good = first >= 0 && last < frames[static_cast<std::size_t>(recording)];
+            for (const std::int64_t jump : info.breaks[static_cast<std::size_t>(recording)]) {
+                good = good && (jump <= first || jump > last);
+            }
+            return good;
+        };
         for (const Part part : {Part::train, Part::validation, Part::test, Part::all}) {
             const std::vector<Span> spans = part_spans(info, parts, part);
             std::vector<Window> windows;
@@ -108,8 +124,9 @@ TEST_CASE("no window crosses a split or a recording, whatever the shapes") {
             std::size_t expected = 0;
             for (const Span& span : spans) {
                 for (std::int64_t start = span.begin; start < span.end; start += window.stride) {
-                    const bool fits = start + window.input_steps + window.output_steps <= span.end;
-                    expected += fits && start + window.input_steps >= window.history ? 1 : 0;
+                    const std::int64_t last =
+                        start + (window.input_steps + window.output_steps - 1) * window.frame_step;
+                    expected += last < span.end && whole(span.recording, start) ? 1 : 0;
                 }
             }
             REQUIRE(windows.size() == expected);
@@ -118,8 +135,8 @@ TEST_CASE("no window crosses a split or a recording, whatever the shapes") {
                                                [&](const Span& one) { return one.recording == cut.recording; });
                 REQUIRE(span != spans.end());
                 REQUIRE(cut.start >= span->begin);
-                REQUIRE(cut.start + window.input_steps + window.output_steps <= span->end);
-                REQUIRE(cut.start + window.input_steps - window.history >= 0);
+                REQUIRE(cut.start + (window.input_steps + window.output_steps - 1) * window.frame_step < span->end);
+                REQUIRE(whole(cut.recording, cut.start));
                 ++checked;
             }
         }
@@ -183,4 +200,77 @@ TEST_CASE("names of parts read back") {
     for (const Part part : {Part::train, Part::validation, Part::test, Part::all})
         CHECK(part_from(to_string(part)) == part);
     has(message(ExitCode::usage, [] { part_from("tset"); }), "got 'tset', expected train, validation, test or all");
+}
+
+TEST_CASE("steps of a window may be several frames apart") {
+    const WindowOptions window{3, 2, 2, 0, 4};
+    CHECK(window.reach(5) == 17);
+    const auto windows = cut_windows(recordings({20}), window, {}, Part::all);
+    REQUIRE(windows.size() == 2);
+    CHECK(windows[1].start == 2);
+    WindowOptions deep = window;
+    deep.history = 4;  // one step before the window: four frames
+    CHECK(cut_windows(recordings({40}), deep, {}, Part::all).front().start == 4);
+    CHECK(deep.first_frame(4) == 0);
+    has(cut_message(ExitCode::data, recordings({16}), {}, Part::all, window),
+        "input_steps 3 + output_steps 2, 4 frames apart, need 17");
+    has(cut_message(ExitCode::usage, recordings({16}), {}, Part::all, {3, 2, 1, 0, 0}), "data.frame_step");
+}
+
+TEST_CASE("no window reaches across a jump of time, and neither does its history") {
+    SourceInfo info = recordings({30});
+    info.breaks = {{10}};
+    CHECK(continuous(info, 0, 0, 9));
+    CHECK_FALSE(continuous(info, 0, 9, 10));
+    CHECK(continuous(info, 0, 10, 29));
+    const auto starts = [&](std::int64_t history) {
+        std::vector<std::int64_t> out;
+        for (const Window& window : cut_windows(info, {4, 2, 1, history}, {}, Part::all)) out.push_back(window.start);
+        return out;
+    };
+    CHECK(starts(0).size() == 5 + 15);
+    CHECK(starts(0)[5] == 10);
+    CHECK(starts(6)[3] == 12);  // 2 .. 4 before the jump, then from 12 on
+    info.breaks = {{5, 10, 15, 20, 25}};
+    has(cut_message(ExitCode::data, info, {}, Part::all, {4, 2, 1, 0}), "but time jumps between them");
+}
+
+TEST_CASE("history reaches before a part, but never into the test part") {
+    const SourceInfo info = recordings({100});
+    const SplitOptions first_is_test = split("time", {20, 80}, {80, 100}, {0, 20});
+    const WindowOptions window{4, 2, 1, 10};
+    CHECK(cut_windows(info, window, first_is_test, Part::train).front().start == 26);
+    CHECK(cut_windows(info, window, first_is_test, Part::validation).front().start == 80);
+    const SplitOptions last_is_test = split("time", {0, 60}, {60, 80}, {80, 100});
+    CHECK(cut_windows(info, window, last_is_test, Part::validation).front().start == 60);
+    CHECK(cut_windows(info, window, last_is_test, Part::test).front().start == 80);
+    has(cut_message(ExitCode::data, info, split("time", {20, 32}, {80, 100}, {0, 20}), Part::train, {4, 2, 1, 20}),
+        "after 16 more frames of history need 22");
+}
+
+TEST_CASE("parts can be the files that recordings come from") {
+    SourceInfo ten = recordings(std::vector<std::int64_t>(10, 20));
+    const SplitOptions by_file = split("file", {0, 0.8}, {0.8, 0.9}, {0.9, 1});
+    has(cut_message(ExitCode::usage, ten, by_file), "it is one file of 10 recordings");
+    ten.files = 10;
+    CHECK(part_spans(ten, by_file, Part::train).size() == 8);
+    CHECK(part_spans(ten, by_file, Part::test).front().recording == 9);
+    SourceInfo frames = recordings({92});
+    frames.files = 92;
+    has(cut_message(ExitCode::usage, frames, by_file), "its 92 files are one recording");
+}
+
+TEST_CASE("choosing by the test part is refused in every way to split, and said why") {
+    SourceInfo many = recordings(std::vector<std::int64_t>(20, 20));
+    many.files = 20;
+    for (const char* by : {"time", "sequence", "file", "auto"}) {
+        INFO(by);
+        for (const Part part : {Part::train, Part::validation}) {
+            const std::string why = "the best epoch would be chosen on the test part";
+            has(cut_message(ExitCode::usage, many, split(by, {0, 0.5}, {0.5, 1}, {0.5, 1}), part), why);
+            has(cut_message(ExitCode::usage, many, split(by, {0, 0.5}, {0.5, 0.8}, {15, 20}), part), why);
+        }
+        has(cut_message(ExitCode::data, many, split(by, {0, 0.5}, {0.52, 0.54}, {0.55, 1}), Part::validation),
+            "validation part");
+    }
 }

@@ -145,3 +145,75 @@ TEST_CASE("a metric that was not computed is null in JSON and empty in CSV") {
     CHECK(seen);
     CHECK(nowcell::score_csv(table).find("model,ssim,all,\"1\",\n") != std::string::npos);
 }
+
+TEST_CASE("missing pixels take no part in any score, whatever stands there") {
+    at::manual_seed(12);
+    const torch::Tensor truth = at::rand({3, 2, 2, 20, 18}) * 40.0 + 260.0;
+    const torch::Tensor forecast = truth + at::randn(truth.sizes());
+    torch::Tensor valid = at::rand(truth.sizes()) > 0.3;
+    valid[0].select(0, 1).fill_(false);  // a frame of which nothing is known
+    const auto scores = [&](const torch::Tensor& f, double filler) {
+        Scores out(2, true);
+        out.add(f, truth.masked_fill(valid.logical_not(), filler), range(260, 300), valid);
+        return out;
+    };
+    const Scores plain = scores(forecast, std::nan(""));
+    const Scores other = scores(at::where(valid, forecast, 1e6), -5.0);
+    for (const Metric metric : nowcell::kMetrics) {
+        for (std::int64_t lead = 0; lead <= 2; ++lead) {
+            INFO(nowcell::to_string(metric) << " at " << lead);
+            CHECK(std::isfinite(plain.value(metric, lead)));
+            CHECK(plain.value(metric, lead) == other.value(metric, lead));
+        }
+    }
+    // Pooled over the known pixels of all windows, lead by lead.
+    const torch::Tensor errors = (forecast.to(at::kDouble) - truth.to(at::kDouble)).abs();
+    const auto pooled = [&](const torch::Tensor& part, const torch::Tensor& mask) {
+        return part.masked_select(mask).mean().item<double>();
+    };
+    CHECK(plain.value(Metric::mae, 2) == Approx(pooled(errors.select(1, 1), valid.select(1, 1))).epsilon(1e-12));
+    CHECK(plain.value(Metric::mae, 0) == Approx(pooled(errors, valid)).epsilon(1e-12));
+    CHECK(plain.value(Metric::mse, 0) == Approx(pooled(errors.square(), valid)).epsilon(1e-12));
+}
+
+TEST_CASE("a mask that hides nothing changes no digit") {
+    at::manual_seed(13);
+    const torch::Tensor truth = at::rand({3, 2, 1, 20, 18}) * 40.0 + 260.0;
+    const torch::Tensor forecast = truth + at::randn(truth.sizes());
+    Scores without(2, true);
+    Scores with(2, true);
+    without.add(forecast, truth, range(260, 300));
+    with.add(forecast, truth, range(260, 300), at::ones(truth.sizes(), at::kBool));
+    for (const Metric metric : nowcell::kMetrics) {
+        const bool exact = metric == Metric::mae || metric == Metric::mse;
+        for (std::int64_t lead = 0; lead <= 2; ++lead) {
+            const double a = without.value(metric, lead);
+            CHECK(with.value(metric, lead) == Approx(a).epsilon(exact ? 0.0 : 1e-12));
+        }
+    }
+}
+
+TEST_CASE("SSIM and PSNR of the known pixels alone") {
+    at::manual_seed(14);
+    const torch::Tensor a = at::rand({1, 1, 24, 40}, at::kDouble);
+    const torch::Tensor b = (a + 0.2 * at::rand(a.sizes(), at::kDouble)).clamp(0, 1);
+    // With a wide strip missing, windows centred farther from it than their reach are as they were.
+    torch::Tensor valid = at::ones(a.sizes(), at::kBool);
+    valid.slice(3, 12).fill_(false);
+    torch::Tensor perfect = at::where(valid, a, at::rand(a.sizes(), at::kDouble));
+    CHECK(nowcell::ssim(perfect, a, valid).item<double>() == Approx(1.0).epsilon(1e-12));
+    CHECK(nowcell::psnr(perfect, a, valid).item<double>() == 100.0);
+    CHECK(nowcell::psnr(b, a, valid).item<double>() ==
+          Approx(nowcell::psnr(b.slice(3, 0, 12), a.slice(3, 0, 12)).item<double>()).epsilon(1e-12));
+    CHECK(nowcell::ssim(b, a, valid).item<double>() < 0.99);
+    const torch::Tensor nothing = at::zeros(a.sizes(), at::kBool);
+    CHECK(std::isnan(nowcell::ssim(b, a, nothing).item<double>()));
+    CHECK(std::isnan(nowcell::psnr(b, a, nothing).item<double>()));
+}
+
+TEST_CASE("scores without any known pixel are not a number") {
+    Scores scores(1, true);
+    const torch::Tensor frames = at::zeros({1, 1, 1, 12, 12});
+    scores.add(frames, frames * std::nan(""), range(0, 1), at::zeros(frames.sizes(), at::kBool));
+    for (const Metric metric : nowcell::kMetrics) CHECK(std::isnan(scores.value(metric, 0)));
+}

@@ -158,7 +158,9 @@ TEST_CASE("the parts of a network must fit together") {
     const std::string broken = reason(kSmall + "return_sequences = false\n[[model.layers]]\nfilters = 4\n");
     CHECK(holds(broken, "model.layers[0] returns only its last state, but model.layers[1] needs a sequence"));
     CHECK(holds(broken, "exp.toml:5:1"));
-    CHECK(holds(reason(kSmall + "[model]\nresidual_on = \"anomaly\"\n"), "needs data.period"));
+    const std::string anomaly = "[model]\nresidual_on = \"anomaly\"\n";
+    CHECK(holds(reason("data.period = 0\ndata.path = \"a\"\n[[model.layers]]\nfilters = 8\n" + anomaly), "needs data.period"));
+    CHECK(reason(kSmall + anomaly).empty());  // the data may say it
     CHECK(holds(reason("[model]\nstrategy = \"next-frame\"\nresidual_on = \"persistence\"\n" + kSmall),
                 "needs a decoder"));
     CHECK(holds(reason("[model]\noutput_activation = \"sigmoid\"\nresidual_on = \"persistence\"\n" + kSmall),

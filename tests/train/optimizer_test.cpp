@@ -83,3 +83,27 @@ TEST_CASE("the average follows the weights, quickly at first") {
     nowcell::copy_weights(average, weights);
     CHECK(at::equal(average.weight, weights.weight));
 }
+
+TEST_CASE("a masked loss is the mean over what is known, and nothing flows back from the rest") {
+    at::manual_seed(2);
+    const torch::Tensor truth = at::rand({2, 3, 1, 4, 4});
+    const torch::Tensor valid = at::rand(truth.sizes()) > 0.4;
+    for (const char* name : {"mae", "mse"}) {
+        torch::Tensor forecast = at::rand(truth.sizes()).requires_grad_();
+        const torch::Tensor loss =
+            nowcell::loss_of(name, {forecast, truth.masked_fill(valid.logical_not(), std::nan(""))}, valid);
+        const torch::Tensor known = (forecast - truth).masked_select(valid);
+        const torch::Tensor expected = std::string(name) == "mse" ? known.square().mean() : known.abs().mean();
+        CHECK(loss.item<double>() == Approx(expected.item<double>()).epsilon(1e-6));
+        loss.backward();
+        CHECK(forecast.grad().isfinite().all().item<bool>());
+        CHECK(forecast.grad().masked_select(valid.logical_not()).abs().max().item<double>() == 0.0);
+        CHECK(forecast.grad().masked_select(valid).abs().min().item<double>() > 0.0);
+    }
+    torch::Tensor forecast = at::rand(truth.sizes()).requires_grad_();
+    const torch::Tensor none = nowcell::loss_of("mae", {forecast, truth}, at::zeros(truth.sizes(), at::kBool));
+    none.backward();
+    CHECK(none.item<double>() == 0.0);
+    CHECK(forecast.grad().abs().max().item<double>() == 0.0);
+    CHECK_THROWS_AS(nowcell::loss_of("mae", {forecast, truth}, at::ones({1}, at::kBool)), c10::ValueError);
+}

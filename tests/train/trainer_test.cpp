@@ -4,6 +4,8 @@
 #include "predict/evaluation.h"
 #include "src/error.h"
 #include "src/run_directory.h"
+#include "tests/data/fake_source.h"
+#include "train/prepare.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -12,6 +14,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 
+#include <cmath>
 #include <csignal>
 #include <fstream>
 
@@ -80,6 +83,63 @@ class SmallRun {
     std::unique_ptr<FrameSource> source_;
     std::unique_ptr<RunDirectory> run_;
 };
+
+// What `nowcell train` does with frames from memory.
+struct Rehearsal {
+    TrainResult result;
+    std::unique_ptr<Forecaster> best;
+    ScoreTable test;
+};
+
+Config small_config(const std::vector<std::string>& overrides) {
+    std::vector<std::string> all = {"data.path=memory", "data.input_steps=4", "data.output_steps=3",
+                                    "train.epochs=2",   "train.batch=4",      "optim.lr=0.01"};
+    all.insert(all.end(), overrides.begin(), overrides.end());
+    return Config::parse("[[model.layers]]\nfilters = 4\n", "small", all);
+}
+
+Rehearsal rehearse(const FakeSource& source, const std::vector<std::string>& overrides, bool scored = true) {
+    const TemporaryFolder folder;
+    Config config = small_config(overrides);
+    at::manual_seed(3);
+    settle_period(config, source.info());
+    const TrainingWindows windows = cut_training_windows(config, source.info());
+    Forecaster forecaster = prepare_forecaster(config, source, windows.training, torch::kCPU);
+    const RunDirectory run = RunDirectory::create(folder.path("run"), "small.toml", config, false);
+    Rehearsal out;
+    out.result = Trainer(source, windows.training, windows.validation, forecaster, run).run();
+    out.best = std::make_unique<Forecaster>(Forecaster::load(run.path(), torch::kCPU));
+    if (!scored) return out;
+    const DataOptions& data = out.best->data();
+    const auto baselines = all_baselines(out.best->baselines());
+    out.test = evaluate({source, data.window, cut_windows(source.info(), data.window, data.split, Part::test), 4, true},
+                        contenders(*out.best, baselines), out.best->normalizer());
+    return out;
+}
+
+// A square that moves, n recordings of t frames, a part of the pixels missing.
+FakeSource moving_squares(std::int64_t n, std::int64_t t, double missing = 0.0, std::int64_t side = 12) {
+    at::manual_seed(17);
+    std::vector<torch::Tensor> recordings;
+    for (std::int64_t i = 0; i < n; ++i) {
+        torch::Tensor frames = at::full({t, 1, side, side}, 0.1F);
+        for (std::int64_t k = 0; k < t; ++k)
+            frames[k][0].narrow(0, i % 6, 5).narrow(1, (k + i) % (side - 4), 4).fill_(1);
+        if (missing > 0) frames.masked_fill_(at::rand(frames.sizes()) < missing, std::nanf(""));
+        recordings.push_back(frames);
+    }
+    return FakeSource(recordings);
+}
+
+std::string usage_message(const std::function<void()>& action) {
+    try {
+        action();
+    } catch (const Error& error) {
+        CHECK(error.code() == ExitCode::usage);
+        return error.what();
+    }
+    return "";
+}
 
 std::vector<double> validation_column(const std::string& csv) {
     std::vector<double> values;
@@ -281,4 +341,185 @@ TEST_CASE("a checkpoint from before layers had options is read as it was meant")
     old.save(path);
     const torch::Tensor past = at::rand({1, 4, 1, 16, 16});
     CHECK(at::equal(Forecaster::load(path, torch::kCPU).forecast(past, 3), now.forecast(past, 3)));
+}
+
+TEST_CASE("nothing in training reads the test part") {
+    const std::vector<std::vector<std::string>> splits = {
+        {"data.split_by=time"},
+        {"data.split_by=time", "data.split.train=[40,160]", "data.split.validation=[160,200]",
+         "data.split.test=[0,40]"},
+        {"data.split_by=sequence"},
+        {"data.split_by=file"},
+        {"data.split_by=sequence", "data.split.train=[2,9]", "data.split.validation=[9,10]", "data.split.test=[0,2]"},
+    };
+    for (std::vector<std::string> overrides : splits) {
+        INFO(overrides.front());
+        FakeSource source = moving_squares(10, 200);
+        source.edit().files = 10;
+        source.edit().step_s = 10800;  // a day of 8 steps: history reaches before each window
+        overrides.insert(overrides.end(),
+                         {"train.epochs=1", "train.epoch_windows=64", "data.stride=3", "data.frame_step=2"});
+        const Rehearsal done = rehearse(source, overrides, false);
+        CHECK(done.best->data().period == 4);
+        CHECK(done.best->data().window.history == 5);
+        const SplitOptions& split = done.best->data().split;
+        std::size_t checked = 0;
+        for (const Span& test : part_spans(source.info(), split, Part::test)) {
+            for (const FrameRange& range : source.log()) {
+                if (range.recording != test.recording) continue;
+                const bool apart = range.first >= test.end || range.first + range.count <= test.begin;
+                REQUIRE(apart);
+            }
+            ++checked;
+        }
+        CHECK(checked > 0);
+        CHECK(source.reads() > 100);
+    }
+}
+
+TEST_CASE("a separate validation part is not optional") {
+    const FakeSource source = moving_squares(10, 20);
+    const auto train = [&](const std::vector<std::string>& overrides) {
+        return usage_message([&] { cut_training_windows(small_config(overrides), source.info()); });
+    };
+    CHECK(train({}).empty());
+    for (const char* by : {"data.split_by=time", "data.split_by=sequence", "data.split_by=auto"}) {
+        CHECK(holds(train({by, "data.split.validation=[0.9,1.0]"}), "the best epoch would be chosen on the test part"));
+        CHECK(holds(train({by, "data.split.validation=[0.7,0.9]"}), "overlaps data.split.train"));
+    }
+    CHECK_THROWS_AS(cut_training_windows(small_config({"data.split.validation=[0.81,0.89]"}), source.info()), Error);
+}
+
+TEST_CASE("networks learn from frames with missing values, and forecast without") {
+    const FakeSource source = moving_squares(16, 9, 0.2);
+    const std::vector<std::vector<std::string>> kinds = {
+        {"model.strategy=encoder-forecaster"},
+        {"model.strategy=next-frame"},
+        {"model.strategy=next-frame", "model.relative=true"},
+        {"model.residual_on=optical-flow", "model.decoder_inputs=[\"persistence\"]", "data.normalize=zscore"},
+    };
+    for (std::vector<std::string> overrides : kinds) {
+        for (const char* policy : {"mask", "hold"}) {
+            INFO(overrides.front() << " " << policy);
+            std::vector<std::string> all = overrides;
+            all.insert(all.end(), {std::string("data.missing=") + policy, "train.epochs=10"});
+            const Rehearsal done = rehearse(source, all);
+            CHECK(std::isfinite(done.result.best_mae));
+            for (const std::string& name : done.test.names) {
+                INFO(name);
+                for (const Metric metric : {Metric::mae, Metric::mse, Metric::ssim, Metric::psnr}) {
+                    CHECK(std::isfinite(done.test.of(name).value(metric, 0)));
+                }
+            }
+            CHECK(done.test.of("model").value(Metric::mae, 0) < done.test.of("persistence").value(Metric::mae, 0));
+            torch::Tensor past = at::rand({2, 4, 1, 12, 12});
+            past.masked_fill_(at::rand(past.sizes()) < 0.5, std::nanf(""));
+            past[1].fill_(std::nanf(""));
+            CHECK(done.best->forecast(past, 6).isfinite().all().item<bool>());
+        }
+    }
+}
+
+TEST_CASE("what the network sees at missing values is the training mean, or what was last known") {
+    const FakeSource source = moving_squares(12, 9);
+    const Rehearsal masking = rehearse(source, {"data.missing=mask"}, false);
+    torch::Tensor past = at::rand({1, 4, 1, 12, 12});
+    torch::Tensor holes = past.clone();
+    holes[0][2][0][3].fill_(std::nanf(""));
+    past[0][2][0][3].fill_(masking.best->normalizer().mean);
+    CHECK(at::equal(masking.best->forecast(holes, 3), masking.best->forecast(past, 3)));
+    const Rehearsal holding = rehearse(source, {"data.missing=hold"}, false);
+    past[0][2][0][3] = past[0][1][0][3];
+    CHECK(at::equal(holding.best->forecast(holes, 3), holding.best->forecast(past, 3)));
+    past[0][2][0][3].fill_(0.7);
+    CHECK_FALSE(at::equal(holding.best->forecast(holes, 3), holding.best->forecast(past, 3)));
+}
+
+TEST_CASE("a policy for missing values changes nothing where none is missing") {
+    const FakeSource source = moving_squares(12, 9);
+    for (const char* strategy : {"model.strategy=encoder-forecaster", "model.strategy=next-frame"}) {
+        const Rehearsal strict = rehearse(source, {strategy});
+        for (const char* policy : {"data.missing=mask", "data.missing=hold", "data.missing=zero"}) {
+            const Rehearsal other = rehearse(source, {strategy, policy});
+            CHECK(other.result.best_mae == strict.result.best_mae);
+            for (const Metric metric : {Metric::mae, Metric::mse, Metric::ssim, Metric::psnr}) {
+                CHECK(other.test.of("model").value(metric, 0) == strict.test.of("model").value(metric, 0));
+            }
+        }
+    }
+}
+
+TEST_CASE("targets of which nothing is known teach nothing, and score nothing") {
+    FakeSource source = moving_squares(10, 9);
+    std::vector<torch::Tensor> recordings;
+    for (std::int64_t i = 0; i < 10; ++i) {
+        torch::Tensor frames = source.read(i, 0, 9);
+        if (i < 8) frames.slice(0, 4).fill_(std::nanf(""));  // of the training part: every target
+        recordings.push_back(frames);
+    }
+    const FakeSource blind(recordings);
+    const Rehearsal done = rehearse(blind, {"data.missing=mask", "optim.weight_decay=0.1", "optim.name=adamw"});
+    CHECK(done.result.best_epoch == 0);  // the weights never moved
+    for (std::int64_t i = 8; i < 10; ++i) recordings[static_cast<std::size_t>(i)].slice(0, 4).fill_(std::nanf(""));
+    try {
+        rehearse(FakeSource(recordings), {"data.missing=mask"});
+        FAIL("scored nothing");
+    } catch (const Error& error) {
+        CHECK(error.code() == ExitCode::data);
+        CHECK(holds(error.what(), "every target value"));
+    }
+}
+
+TEST_CASE("the period of the time axis is settled, kept in the checkpoint, and can be named") {
+    FakeSource source = moving_squares(1, 200);
+    source.edit().step_s = 10800;
+    const Rehearsal day = rehearse(source, {"train.epochs=1", "train.epoch_windows=8"});
+    CHECK(day.best->data().period == 8);
+    CHECK(day.best->config().integer("data.period") == 8);
+    CHECK(day.best->baselines().period == 8);
+    CHECK(day.test.of("seasonal").windows() > 0);
+    const Rehearsal none = rehearse(source, {"train.epochs=1", "train.epoch_windows=8", "data.period=0"});
+    CHECK(none.best->data().period == 0);
+    CHECK(none.test.names.size() == 4);
+    Config config = small_config({"data.period=5"});
+    settle_period(config, source.info());
+    CHECK(config.integer("data.period") == 5);
+    source.edit().step_s = 0;
+    Config unknown = small_config({"model.residual_on=anomaly"});
+    settle_period(unknown, source.info());
+    CHECK(holds(usage_message([&] {
+                    prepare_forecaster(unknown, source, {{0, 0}}, torch::kCPU);
+                }),
+                "needs data.period"));
+}
+
+TEST_CASE("training may see other views; validation sees whole frames as they are") {
+    const FakeSource source = moving_squares(12, 12);
+    const std::vector<std::string> views = {
+        "data.augment=[\"flip-horizontal\",\"flip-vertical\",\"rotate90\",\"reverse-time\"]", "data.augment_crop=8"};
+    const Rehearsal plain = rehearse(source, {});
+    const Rehearsal seen = rehearse(source, views);
+    const Rehearsal again = rehearse(source, views);
+    CHECK(seen.result.best_mae != plain.result.best_mae);
+    CHECK(seen.result.best_mae == again.result.best_mae);
+    CHECK(seen.best->trained_on().height == 12);
+    CHECK(seen.test.of("persistence").value(Metric::mae, 0) == plain.test.of("persistence").value(Metric::mae, 0));
+}
+
+TEST_CASE("views that contradict the network are refused") {
+    const FakeSource source = moving_squares(12, 9);
+    const auto refused = [&](std::vector<std::string> overrides) {
+        const Config config = small_config(overrides);
+        return usage_message([&] { prepare_forecaster(config, source, {{0, 0}}, torch::kCPU); });
+    };
+    const std::string flip = "data.augment=[\"flip-horizontal\"]";
+    CHECK(holds(refused({flip, "model.decoder_inputs=[\"climatology\"]"}), "sees the climatology"));
+    CHECK(holds(refused({"data.augment_crop=8", "model.decoder_inputs=[\"climatology\"]"}), "sees the climatology"));
+    CHECK(refused({"data.augment=[\"reverse-time\"]", "model.decoder_inputs=[\"climatology\"]"}).empty());
+    CHECK(holds(refused({"data.augment_crop=8", "model.layers[0].peephole=pixel"}),
+                "model.layers[0].peephole = \"pixel\" ties the network to 12x12"));
+    CHECK(refused({flip, "model.layers[0].peephole=pixel"}).empty());
+    CHECK(holds(refused({"data.augment_crop=7", "model.patch=2"}), "data.augment_crop: "));
+    CHECK(holds(refused({"data.augment_crop=13"}), "does not fit into frames"));
+    CHECK(holds(refused({"data.augment=[\"rotate90\"]", "data.augment_crop=[8,6]"}), "not square"));
 }

@@ -1,0 +1,28 @@
+#include "data/missing.h"
+
+#include <ATen/ATen.h>
+
+namespace nowcell {
+
+torch::Tensor known_values(const torch::Tensor& frames) {
+    torch::Tensor known = frames.isfinite();
+    return known.all().item<bool>() ? torch::Tensor() : known;
+}
+
+torch::Tensor hold(const torch::Tensor& frames) {
+    const torch::Tensor known = known_values(frames);
+    if (!known.defined()) return frames;
+    torch::Tensor held = frames.clone();
+    for (std::int64_t t = 1; t < held.size(1); ++t) {
+        held.select(1, t).copy_(at::where(known.select(1, t), held.select(1, t), held.select(1, t - 1)));
+    }
+    return held;
+}
+
+torch::Tensor fill_missing(const torch::Tensor& frames, const std::string& policy, double mean) {
+    const torch::Tensor filled = policy == "hold" ? hold(frames) : frames;
+    const torch::Tensor known = known_values(filled);
+    return known.defined() ? filled.masked_fill(known.logical_not(), mean) : filled;
+}
+
+}  // namespace nowcell

@@ -1,0 +1,71 @@
+#include "train/prepare.h"
+
+#include "data/period.h"
+#include "src/error.h"
+#include "src/log.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace nowcell {
+namespace {
+
+// What ties a network or its inputs to where a pixel stands cannot learn from other views.
+void check_augmentation(const AugmentOptions& augment, const SourceInfo& info, const ModelOptions& model) {
+    augment.check(info);
+    if (!augment.spatial()) return;
+    const std::vector<std::string> guides = model.guides();
+    if (std::find(guides.begin(), guides.end(), "climatology") != guides.end()) {
+        throw Error(ExitCode::usage,
+                    "data.augment moves pixels, but the network sees the climatology, which has a value for each", "",
+                    "data.augment = [\"reverse-time\"], or no \"climatology\" in model.residual_on and "
+                    "model.decoder_inputs");
+    }
+    if (augment.crop.empty() && !augment.rotate90) return;
+    const FrameSize size{augment.height(info.height), augment.width(info.width)};
+    if (const std::string tie = model.tie(); !tie.empty() && !augment.crop.empty()) {
+        throw Error(ExitCode::usage, fmt::format("data.augment_crop trains on {}x{}, but {} ties the network to {}x{}",
+                                                 size.height, size.width, tie, info.height, info.width));
+    }
+    if (const auto problem = misfit(model, size, {})) {
+        throw Error(ExitCode::usage, "data.augment_crop: " + problem->what, "", problem->hint);
+    }
+}
+
+}  // namespace
+
+void settle_period(Config& config, const SourceInfo& info) {
+    if (config.has("data.period")) return;
+    const Period found = find_period(info, DataOptions::from(config));
+    config.set("data.period", found.steps, found.why);
+    if (found.steps > 0) log_info(fmt::format("period {} steps: {}", found.steps, found.why));
+    if (found.steps == 0 && info.step_s > 0.0) log_info(fmt::format("no period: {}", found.why));
+}
+
+TrainingWindows cut_training_windows(const Config& config, const SourceInfo& info) {
+    const DataOptions data = DataOptions::from(config);
+    WindowOptions checking = data.window;
+    checking.stride = config.integer("eval.validation_stride");
+    return {cut_windows(info, data.window, data.split, Part::train),
+            cut_windows(info, checking, data.split, Part::validation)};
+}
+
+Forecaster prepare_forecaster(const Config& config, const FrameSource& source, const std::vector<Window>& training,
+                              torch::Device device) {
+    const DataOptions data = DataOptions::from(config);
+    const ModelOptions model = ModelOptions::from(config);
+    const SourceInfo& info = source.info();
+    check_augmentation(data.augment, info, model);
+    const Normalizer normalizer = Normalizer::fit(data.normalize, source, data.split);
+    BaselineOptions baselines{data.period, 0.0, training_mean(source, data.split)};
+    if (data.period > 0) baselines.decay = fit_decay(source, training, data.window, data.period);
+    TrainedOn trained_on{info.channels, info.height, info.width,   info.units,
+                         info.step_s,   info.path,   info.dataset, info.fingerprint};
+    auto network = make_sequence_model(info.channels, model, trained_on.frame());
+    Forecaster forecaster(config, std::move(network), normalizer, std::move(baselines), std::move(trained_on), device);
+    forecaster.check_source(info);
+    return forecaster;
+}
+
+}  // namespace nowcell
