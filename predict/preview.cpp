@@ -84,10 +84,7 @@ FrameSequence sequence_of(const FrameSource& source, const FrameRange& range) {
 int preview(const Request& request) {
     const std::string path = request.text("--output");
     const bool gif = is_gif(path);
-    std::error_code error;
-    if (fs::equivalent(path, request.text("PATH"), error)) {
-        throw Error(ExitCode::output, fmt::format("{} would replace what is read", path), "", "choose another name");
-    }
+    check_not_input(path, request.text("PATH"));
     check_writable(path, request.has("--force"));
     const auto source = open_source(source_options(request));
     const SourceInfo& info = source->info();
