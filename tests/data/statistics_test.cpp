@@ -10,8 +10,11 @@
 
 #include "tests/support/catch.h"
 
+#include "src/error.h"
+
 #include <algorithm>
 #include <cmath>
+#include <csignal>
 #include <limits>
 #include <random>
 #include <set>
@@ -61,6 +64,29 @@ double counted(const SourceInfo& info, std::int64_t window) {
 }
 
 torch::Tensor floats(const std::vector<float>& values) { return at::tensor(values); }
+
+// Three recordings of frames that count up; raises a signal, or fails, at one of them.
+class CountingSource : public FrameSource {
+ public:
+    CountingSource() {
+        info_.path = "counting";
+        info_.frames = {5, 1, 7};
+        info_.channels = 1;
+        info_.height = 1024;
+        info_.width = 2048;  // two frames are a block
+    }
+    const SourceInfo& info() const override { return info_; }
+    torch::Tensor read(std::int64_t recording, std::int64_t first, std::int64_t count) const override {
+        if (recording == 1 && signal != 0) std::raise(signal);
+        if (recording == 1 && broken) throw Error(ExitCode::data, "the reader is gone");
+        return at::full({count, 1, 1, 1}, static_cast<float>(10 * recording + first));
+    }
+    int signal = 0;
+    bool broken = false;
+
+ private:
+    SourceInfo info_;
+};
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
@@ -202,4 +228,33 @@ TEST_CASE("frames have a time where start, step and calendar tell it") {
         info.start = start;
         CHECK(frame_time(info, 0, 0) == "");
     }
+}
+
+TEST_CASE("blocks cover every frame once, in multiples, and end at a signal") {
+    CountingSource source;
+    const auto walked = [&](std::int64_t multiple) {
+        std::vector<std::vector<std::int64_t>> out;
+        for_each_block(source, unbroken(source.info()), multiple, "walking", [&](const FrameBlock& block) {
+            CHECK(block.frames.size(0) == block.range.count);
+            out.push_back({block.range.recording, block.range.first, block.range.count});
+        });
+        return out;
+    };
+    using Blocks = std::vector<std::vector<std::int64_t>>;
+    CHECK(walked(1) == Blocks{{0, 0, 2}, {0, 2, 2}, {0, 4, 1}, {1, 0, 1}, {2, 0, 2}, {2, 2, 2}, {2, 4, 2}, {2, 6, 1}});
+    CHECK(walked(3) == Blocks{{0, 0, 3}, {0, 3, 2}, {1, 0, 1}, {2, 0, 3}, {2, 3, 3}, {2, 6, 1}});
+    for (const bool broken : {false, true}) {
+        source.broken = broken;
+        for (const auto& [signal, code] : {std::pair(SIGINT, ExitCode::interrupted), {SIGTERM, ExitCode::terminated}}) {
+            source.signal = signal;
+            try {
+                walked(1);
+                FAIL("not stopped");
+            } catch (const Error& error) {
+                CHECK(error.code() == code);
+            }
+        }
+    }
+    source.signal = 0;
+    CHECK_THROWS_AS(walked(1), Error);
 }
