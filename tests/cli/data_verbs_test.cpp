@@ -151,6 +151,7 @@ TEST_CASE("data info describes each kind of source") {
     const std::string text = sources.run({"info", "pictures", "--rows", "2:9", "--columns", "0:6"}).out;
     CHECK(holds(text, "nowcell data repack pictures --window 20 --rows 2:9 --columns 0:6"));
     CHECK(sources.report({"info", "scenes"}).at("frames") == json::parse("[4, 5]"));
+    CHECK(sources.report({"info", "scenes", "--trust", "direct"}) == sources.report({"info", "scenes"}));
 
     fails(sources, {"info", "pictures", "--rows", "9:2"}, 2, {"--rows", "BEGIN < END"});
     fails(sources, {"info", "pictures", "--rows", "2"}, 2, {"--rows"});
@@ -177,6 +178,7 @@ TEST_CASE("data check reads everything, names the bad ones and never stops") {
         CHECK_FALSE(one.at("what").get<std::string>().empty());
     }
     CHECK(sources.report({"check", "pictures", "--each"}).at("usable") == 9);
+    CHECK(sources.report({"check", "pictures", "gap.h5", "--rows", "0:14", "--columns", "0:19"}, 3).at("refused") > 1);
     // A torn value behind a good header is found by its checksum.
     nowcell::write_hdf5(sources.folder.path("sums.h5"), {{"/frames", sources.values, {3, 14, 18}, {}}}, {});
     std::string bytes = text_of(sources.folder.path("sums.h5"));
@@ -356,7 +358,12 @@ TEST_CASE("data preview draws what is there") {
     REQUIRE_FALSE(picture.empty());
     CHECK(picture.cols > 300);
     sources.run({"preview", "pictures", "-o", "p/a.gif", "--start", "2", "--frames", "5"});
-    CHECK(text_of(sources.folder.path("p/a.gif")).substr(0, 6) == "GIF89a");
+    // The animation is a source itself.
+    const json gif = sources.report({"info", "p/a.gif"});
+    CHECK(gif.at("format") == "GIF");
+    CHECK(gif.at("frames") == json::parse("[5]"));
+    CHECK_FALSE(gif.contains("read_amplification"));
+    CHECK(sources.report({"convert", "p/a.gif", "-o", "p/a.h5"}).at("type") == "uint8");
     sources.run({"preview", "scenes", "-o", "p/b.png", "--recording", "1"});
     CHECK(cv::imread(sources.folder.path("p/b.png")).cols > 300);
 }
