@@ -46,15 +46,16 @@ std::string summary_of(const SourceInfo& info, std::int64_t missing) {
 
 // Opens a source and reads every frame of it.
 Finding examine(const Request& request, const std::string& path) {
+    const SourceOptions options = source_options(request, path);
     try {
-        const auto source = open_source(source_options(request, path));
+        const auto source = open_source(options);
         std::int64_t missing = 0;
         for_each_block(*source, "reading", [&](const FrameBlock& block) {
             missing += block.frames.numel() - block.frames.isfinite().sum().item<std::int64_t>();
         });
         return {path, Verdict::ok, summary_of(source->info(), missing)};
     } catch (const Error& error) {
-        if (error.code() == ExitCode::usage) throw;
+        if (error.code() == ExitCode::interrupted || error.code() == ExitCode::terminated) throw;
         const Problem& problem = error.problems().front();
         return {path, Verdict::refused, problem.what + (problem.where.empty() ? "" : " at " + problem.where),
                 problem.hint};

@@ -1,5 +1,4 @@
 // The handlers of data convert and data repack.
-#include "data/formats/file_kind.h"
 #include "data/frame_file.h"
 #include "data/read_cost.h"
 #include "data/report_text.h"
@@ -30,23 +29,6 @@ void check_name(const std::string& path, bool npy_too) {
     if (std::find(known.begin(), known.end(), end) != known.end() || (npy_too && is_npy(path))) return;
     throw Error(ExitCode::usage, fmt::format("--output {}: got the ending '{}', expected {}{}", path, end,
                                              fmt::join(known, ", "), npy_too ? " or .npy" : ""));
-}
-
-// What is read must not be replaced: the file itself, and any file of a folder or beside a catalogue.
-void check_not_input(const std::string& output, const std::string& input) {
-    std::error_code error;
-    if (!fs::exists(output, error)) return;
-    bool inside = fs::equivalent(output, input, error);
-    const bool folder = fs::is_directory(input, error);
-    if (folder || kind_of(input) == FileKind::catalogue) {
-        const fs::path base = fs::canonical(folder ? fs::path(input) : fs::absolute(input).parent_path(), error);
-        const fs::path target = fs::canonical(output, error);
-        inside = inside || std::mismatch(base.begin(), base.end(), target.begin(), target.end()).first == base.end();
-    }
-    if (inside) {
-        throw Error(ExitCode::output, fmt::format("{} would replace what is read from {}", output, input), "",
-                    "choose another name");
-    }
 }
 
 std::string cost_text(const std::optional<double>& factor) {

@@ -1,10 +1,13 @@
 #include "data/frame_blocks.h"
 
+#include "src/error.h"
 #include "src/log.h"
+#include "src/stop_signal.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <csignal>
 
 namespace nowcell {
 namespace {
@@ -16,6 +19,22 @@ std::int64_t block_frames(const SourceInfo& info, std::int64_t multiple) {
     return std::max(multiple, kBlockValues / frame / multiple * multiple);
 }
 
+// Throws when a signal has come: what is being written is then cleaned up on the way out.
+void leave_if_asked(const StopSignal& stop) {
+    if (stop.received() == 0) return;
+    throw Error(stop.received() == SIGINT ? ExitCode::interrupted : ExitCode::terminated, "stopped by a signal");
+}
+
+// A signal from a terminal ends the reader processes too: then it is the reason.
+torch::Tensor read_unless_asked(const FrameSource& source, const FrameRange& range, const StopSignal& stop) {
+    try {
+        return source.read(range.recording, range.first, range.count);
+    } catch (const Error&) {
+        leave_if_asked(stop);
+        throw;
+    }
+}
+
 }  // namespace
 
 void for_each_block(const FrameSource& source, const std::vector<FrameRange>& ranges, std::int64_t multiple,
@@ -24,11 +43,13 @@ void for_each_block(const FrameSource& source, const std::vector<FrameRange>& ra
     std::int64_t all = 0;
     for (const FrameRange& range : ranges) all += range.count;
     std::int64_t done = 0;
+    const StopSignal stop;
     ProgressLine progress;
     for (const FrameRange& range : ranges) {
         for (std::int64_t at = 0; at < range.count; at += step) {
             const FrameRange part{range.recording, range.first + at, std::min(step, range.count - at)};
-            use({part, source.read(part.recording, part.first, part.count)});
+            use({part, read_unless_asked(source, part, stop)});
+            leave_if_asked(stop);
             done += part.count;
             progress.update(fmt::format("{} {}: {} of {} frames", doing, source.info().path, done, all));
         }

@@ -22,8 +22,14 @@ namespace {
 constexpr std::int64_t kChunkBytes = 16 << 20;
 constexpr std::int64_t kWindowValues = 64 << 20;  // 256 MiB of float32: what is read for a row of chunks
 
+constexpr std::size_t kMostAttached = 1000;  // datasets that share the dimensions y and x
+
 // A value that is not that of one stored integer: the file is begun again with float32.
 struct NotExact {};
+
+void check_not_empty(const SourceInfo& info) {
+    if (unbroken(info).empty()) throw Error(ExitCode::data, info.path + " holds no frames");
+}
 
 bool one_length(const std::vector<FrameRange>& ranges) {
     return std::all_of(ranges.begin(), ranges.end(), [&](const auto& range) { return range.count == ranges[0].count; });
@@ -163,6 +169,7 @@ class Hdf5Frames {
         out.type = again_.type();
         out.dimensions = axes<std::string>("recording", "time" + suffix(i), "y", "x", "channel");
         out.chunk = chunk();
+        out.scales = together_ || ranges_.size() <= kMostAttached;
         const std::size_t time = has_recordings() ? 1 : 0;
         out.chunk[time] = std::min(out.chunk[time], ranges_[i].count);
         out.attributes["units"] = info_.units;
@@ -199,6 +206,7 @@ class Hdf5Frames {
 
 FrameFile write_frames_hdf5(const std::string& path, const FrameSource& source, const ChunkOptions& chunk,
                             const std::string& history) {
+    check_not_empty(source.info());
     return with_exact_type(source.info(), [&](const SourceInfo& info) {
         const Hdf5Frames frames(info, source, chunk.frames);
         stream_hdf5(path, [&](Hdf5Stream& stream) { frames.write(stream, history); });
@@ -207,6 +215,7 @@ FrameFile write_frames_hdf5(const std::string& path, const FrameSource& source, 
 }
 
 FrameFile write_frames_npy(const std::string& path, const FrameSource& source) {
+    check_not_empty(source.info());
     const std::vector<FrameRange> ranges = unbroken(source.info());
     if (!one_length(ranges)) {
         throw Error(ExitCode::data,

@@ -141,7 +141,7 @@ void Hdf5Stream::add(const Hdf5Target& target) {
         H5Dcreate2(impl_->file.id(), target.name.c_str(), type, extent.id(), H5P_DEFAULT, layout.id(), access.id()),
         H5Dclose);
     if (!set) fail_hdf5_write(impl_->path, "making " + target.name);
-    for (std::size_t i = 0; i < target.dimensions.size(); ++i) {
+    for (std::size_t i = 0; target.scales && i < target.dimensions.size(); ++i) {
         if (H5DSattach_scale(set.id(), impl_->scales.at(target.dimensions[i]).id(), static_cast<unsigned>(i)) < 0) {
             fail_hdf5_write(impl_->path, "dimensions of " + target.name);
         }

@@ -27,6 +27,7 @@ struct Hdf5Target {
     std::vector<std::int64_t> chunk;
     std::optional<double> fill = {};  ///< _FillValue, in the dataset's own type
     std::map<std::string, Attribute> attributes = {};
+    bool scales = true;  ///< dimensions are attached; a dimension holds no more than some thousand datasets
 };
 
 /// An HDF5 file being written. Not thread-safe by itself, but it takes the lock of libhdf5.

@@ -1,13 +1,18 @@
 #include "data/source_request.h"
 
+#include "data/formats/file_kind.h"
 #include "src/error.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <filesystem>
 
 namespace nowcell {
 namespace {
+
+namespace fs = std::filesystem;
 
 bool read_whole(const char* begin, const char* end, std::int64_t& value) {
     const auto [stop, error] = std::from_chars(begin, end, value);
@@ -43,6 +48,22 @@ SourceOptions source_options(const Request& request, const std::string& path) {
     options.columns = range_of(request, "--columns");
     options.trust = request.text("--trust", "readers");
     return options;
+}
+
+void check_not_input(const std::string& output, const std::string& input) {
+    std::error_code error;
+    if (!fs::exists(output, error)) return;
+    bool inside = fs::equivalent(output, input, error);
+    const bool folder = fs::is_directory(input, error);
+    if (folder || kind_of(input) == FileKind::catalogue) {
+        const fs::path base = fs::canonical(folder ? fs::path(input) : fs::absolute(input).parent_path(), error);
+        const fs::path target = fs::canonical(output, error);
+        inside = inside || std::mismatch(base.begin(), base.end(), target.begin(), target.end()).first == base.end();
+    }
+    if (inside) {
+        throw Error(ExitCode::output, fmt::format("{} would replace what is read from {}", output, input), "",
+                    "choose another name");
+    }
 }
 
 }  // namespace nowcell

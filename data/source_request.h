@@ -15,4 +15,8 @@ SourceOptions source_options(const Request& request);
 /// The same with another path, for verbs that take several.
 SourceOptions source_options(const Request& request, const std::string& path);
 
+/// Refuses an output that would replace what is read: the file itself, any file of a folder or beside a catalogue.
+/// Throws Error(output).
+void check_not_input(const std::string& output, const std::string& input);
+
 }  // namespace nowcell

@@ -5,6 +5,7 @@
 #include "data/source_request.h"
 #include "data/value_counts.h"
 #include "src/json.h"
+#include "src/log.h"
 #include "src/report.h"
 
 #include <ATen/ATen.h>
@@ -21,6 +22,7 @@ namespace {
 constexpr std::array<double, 7> kPercents = {1, 5, 25, 50, 75, 95, 99};
 constexpr int kBins = 16;
 constexpr std::size_t kWorst = 5;
+constexpr std::int64_t kMostChannels = 64;  // counts of one take up to 8 MiB
 
 struct Channel {
     Moments moments;
@@ -39,13 +41,14 @@ struct FrameMissing {
 // What one pass over the frames tells.
 class Statistics {
  public:
-    explicit Statistics(const SourceInfo& info) : info_(info), channels_(static_cast<std::size_t>(info.channels)) {}
+    explicit Statistics(const SourceInfo& info)
+        : info_(info), channels_(static_cast<std::size_t>(std::min(info.channels, kMostChannels))) {}
 
     void add(const FrameBlock& block) {
         const torch::Tensor read = block.frames.contiguous();
-        for (std::int64_t c = 0; c < info_.channels; ++c) {
-            const torch::Tensor values = read.select(1, c).contiguous();
-            Channel& channel = channels_[static_cast<std::size_t>(c)];
+        for (std::size_t c = 0; c < channels_.size(); ++c) {
+            const torch::Tensor values = read.select(1, static_cast<std::int64_t>(c)).contiguous();
+            Channel& channel = channels_[c];
             channel.moments.add(values);
             channel.counts.add(values.const_data_ptr<float>(), values.numel());
         }
@@ -236,6 +239,10 @@ std::string stats_json(const SourceInfo& info, const Statistics& stats) {
 
 int show_stats(const Request& request) {
     const auto source = open_source(source_options(request));
+    if (source->info().channels > kMostChannels) {
+        log_warning(fmt::format("{} has {} channels: numbers of the first {}", source->info().path,
+                                source->info().channels, kMostChannels));
+    }
     Statistics stats(source->info());
     for_each_block(*source, "reading", [&](const FrameBlock& block) { stats.add(block); });
     deliver(request, stats_text(source->info(), stats), stats_json(source->info(), stats));

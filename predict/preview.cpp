@@ -51,9 +51,18 @@ FrameRange chosen(const Request& request, const SourceInfo& info, std::int64_t f
     return range;
 }
 
+// Whether time jumps between the first frame shown and this one.
+bool behind_gap(const SourceInfo& info, const FrameRange& range, std::int64_t t) {
+    const auto r = static_cast<std::size_t>(range.recording);
+    if (r >= info.breaks.size()) return false;
+    return std::any_of(info.breaks[r].begin(), info.breaks[r].end(),
+                       [&](std::int64_t gap) { return gap > range.first && gap <= t; });
+}
+
 std::string label_of(const SourceInfo& info, const FrameRange& range, std::int64_t t) {
     const std::string time = frame_time(info, range.recording, t);
     if (time.size() > kYear) return time.substr(kYear);
+    if (behind_gap(info, range, t)) return fmt::format("{}, after a gap", t);
     return info.step_s > 0.0 ? fmt::format("{} ({})", t, lead_label(t - range.first, info.step_s)) : std::to_string(t);
 }
 
@@ -75,10 +84,7 @@ FrameSequence sequence_of(const FrameSource& source, const FrameRange& range) {
 int preview(const Request& request) {
     const std::string path = request.text("--output");
     const bool gif = is_gif(path);
-    std::error_code error;
-    if (fs::equivalent(path, request.text("PATH"), error)) {
-        throw Error(ExitCode::output, fmt::format("{} would replace what is read", path), "", "choose another name");
-    }
+    check_not_input(path, request.text("PATH"));
     check_writable(path, request.has("--force"));
     const auto source = open_source(source_options(request));
     const SourceInfo& info = source->info();

@@ -8,7 +8,7 @@
 #include "src/run_directory.h"
 #include "train/optimizer.h"
 #include "train/run_log.h"
-#include "train/stop_signal.h"
+#include "src/stop_signal.h"
 #include "train/train_options.h"
 
 #include <chrono>

@@ -1,4 +1,4 @@
-// Ctrl-C and SIGTERM while training: finish the step, save, then leave.
+// Ctrl-C and SIGTERM in long work: finish the step, save or clean up, then leave.
 #pragma once
 
 namespace nowcell {
