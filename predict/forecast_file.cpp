@@ -1,6 +1,6 @@
 #include "predict/forecast_file.h"
 
-#include "data/hdf5_io.h"
+#include "data/write/hdf5_io.h"
 
 #include <ATen/ATen.h>
 

@@ -1,6 +1,6 @@
 // The handler of data preview. It stands here and not in data/ because pictures are made here.
+#include "data/commands/source_request.h"
 #include "data/frame_source.h"
-#include "data/source_request.h"
 #include "data/time_start.h"
 #include "predict/preview_pictures.h"
 #include "predict/ticks.h"

@@ -1,8 +1,8 @@
 // `nowcell bench data`: how fast frames come out of files, beside plain pread of the same bytes.
 #include "cells/trial/timing.h"
 #include "data/frame_source.h"
-#include "data/hdf5_io.h"
 #include "data/loader.h"
+#include "data/write/hdf5_io.h"
 #include "src/device.h"
 #include "src/error.h"
 #include "src/json.h"

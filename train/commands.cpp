@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 
@@ -28,12 +29,17 @@ void draw_sample(const Forecaster& best, const FrameSource& source, const Window
     write_strip(path, picture, colour_scale(picture, source.info().units));
 }
 
+double waiting_percent(const TrainResult& result) {
+    return 100.0 * result.waited_s / std::max(1e-9, result.training_s);
+}
+
 std::string result_text(const TrainResult& result, const RunDirectory& run, const std::string& units) {
     return fmt::format(
-        "{}\nended by {} after {} epoch{} and {:.0f} s; best epoch {}: validation MAE {:.5g}{}\n"
+        "{}\nended by {} after {} epoch{} and {:.0f} s ({:.1f} % of the steps' time waiting for data); best epoch {}: "
+        "validation MAE {:.5g}{}\n"
         "next: nowcell evaluate --model {} --input DATA\n",
-        run.path(), result.why, result.epochs, result.epochs == 1 ? "" : "s", result.seconds, result.best_epoch,
-        result.best_mae, units == "1" ? "" : " " + units, run.path());
+        run.path(), result.why, result.epochs, result.epochs == 1 ? "" : "s", result.seconds, waiting_percent(result),
+        result.best_epoch, result.best_mae, units == "1" ? "" : " " + units, run.path());
 }
 
 std::string result_json(const TrainResult& result, const RunDirectory& run, const std::string& units) {
@@ -42,6 +48,7 @@ std::string result_json(const TrainResult& result, const RunDirectory& run, cons
                                            {"ended_by", result.why},
                                            {"epochs", result.epochs},
                                            {"seconds", result.seconds},
+                                           {"waiting_percent", waiting_percent(result)},
                                            {"best_epoch", result.best_epoch},
                                            {"best_validation_mae", result.best_mae},
                                            {"unit", units}};

@@ -94,6 +94,8 @@ bool Trainer::train_epoch(std::int64_t epoch) {
         if (out_of_time() || stop_.received() != 0) break;
     }
     epoch_seconds_ = elapsed_s() - epoch_start_s_;
+    result_.training_s += epoch_seconds_;
+    result_.waited_s += loader_.waited_s();
     if (options_.ema == 0.0) copy_weights(forecaster_.network(), *learner_);
     return epoch_step_ == steps_per_epoch_;
 }

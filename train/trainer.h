@@ -6,9 +6,9 @@
 #include "predict/forecaster.h"
 #include "src/log.h"
 #include "src/run_directory.h"
+#include "src/stop_signal.h"
 #include "train/optimizer.h"
 #include "train/run_log.h"
-#include "src/stop_signal.h"
 #include "train/train_options.h"
 
 #include <chrono>
@@ -23,7 +23,9 @@ struct TrainResult {
     double best_mae = 0.0;  ///< validation, physical units
     std::int64_t epochs = 0;
     double seconds = 0.0;
-    std::string why;  ///< "all epochs", "train.max_time", "train.patience", "signal"
+    double training_s = 0.0;  ///< of `seconds`, in training steps
+    double waited_s = 0.0;    ///< of training_s, for data
+    std::string why;          ///< "all epochs", "train.max_time", "train.patience", "signal"
     int signal = 0;
 };
 

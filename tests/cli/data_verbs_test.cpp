@@ -1,6 +1,6 @@
 // nowcell data info, check, stats, preview, convert and repack, through the program.
 #include "data/frame_source.h"
-#include "data/hdf5_io.h"
+#include "data/write/hdf5_io.h"
 
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>

@@ -1,5 +1,5 @@
 // The program from outside: what users type, see and are left with.
-#include "data/hdf5_io.h"
+#include "data/write/hdf5_io.h"
 
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>

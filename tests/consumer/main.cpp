@@ -3,7 +3,7 @@
 
 #include <cstdio>
 
-#include "data/bouncing_digits.h"
+#include "data/synthetic/bouncing_digits.h"
 #include "src/config.h"
 #include "src/sequence_model.h"
 

@@ -1,7 +1,7 @@
 #include "data/augment.h"
 #include "data/frame_source.h"
-#include "data/hdf5_io.h"
 #include "data/loader.h"
+#include "data/write/hdf5_io.h"
 #include "src/error.h"
 #include "tests/data/fake_source.h"
 #include "tests/support/catch.h"

@@ -1,4 +1,4 @@
-#include "data/bouncing_digits.h"
+#include "data/synthetic/bouncing_digits.h"
 
 #include <torch/types.h>
 

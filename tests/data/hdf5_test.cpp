@@ -1,6 +1,6 @@
 #include "data/formats/fingerprint.h"
 #include "data/frame_source.h"
-#include "data/hdf5_io.h"
+#include "data/write/hdf5_io.h"
 #include "src/error.h"
 #include "tests/data/raw_hdf5.h"
 #include "tests/support/catch.h"

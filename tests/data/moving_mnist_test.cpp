@@ -1,4 +1,4 @@
-#include "data/moving_mnist.h"
+#include "data/synthetic/moving_mnist.h"
 
 #include <torch/types.h>
 

@@ -1,8 +1,8 @@
-#include "data/moving_squares.h"
+#include "data/synthetic/moving_squares.h"
 
 #include <torch/types.h>
 
-#include "data/numpy_random.h"
+#include "data/synthetic/numpy_random.h"
 #include "src/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"

@@ -1,10 +1,10 @@
 // What the data verbs compute: costs of reading, counts of values, stored numbers from physical ones, dates.
+#include "data/commands/value_counts.h"
 #include "data/frame_blocks.h"
 #include "data/moments.h"
 #include "data/read_cost.h"
-#include "data/stored_again.h"
 #include "data/time_start.h"
-#include "data/value_counts.h"
+#include "data/write/stored_again.h"
 
 #include <ATen/ATen.h>
 

@@ -1,6 +1,6 @@
 #include "train/trainer.h"
-#include "data/bouncing_digits.h"
-#include "data/hdf5_io.h"
+#include "data/synthetic/bouncing_digits.h"
+#include "data/write/hdf5_io.h"
 #include "predict/evaluation.h"
 #include "src/error.h"
 #include "src/run_directory.h"

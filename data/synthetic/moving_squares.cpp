@@ -1,7 +1,7 @@
-#include "data/moving_squares.h"
+#include "data/synthetic/moving_squares.h"
 
-#include "data/generator.h"
-#include "data/numpy_random.h"
+#include "data/synthetic/generator.h"
+#include "data/synthetic/numpy_random.h"
 
 #include <algorithm>
 #include <limits>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "data/formats/hdf5_handle.h"
-#include "data/hdf5_io.h"
+#include "data/write/hdf5_io.h"
 
 #include <map>
 #include <string>

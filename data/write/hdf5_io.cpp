@@ -1,6 +1,6 @@
-#include "data/hdf5_io.h"
+#include "data/write/hdf5_io.h"
 
-#include "data/hdf5_write.h"
+#include "data/write/hdf5_write.h"
 #include "src/error.h"
 #include "src/files.h"
 

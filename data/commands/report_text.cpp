@@ -1,4 +1,4 @@
-#include "data/report_text.h"
+#include "data/commands/report_text.h"
 
 #include <fmt/format.h>
 

@@ -1,11 +1,11 @@
-#include "data/frame_file.h"
+#include "data/write/frame_file.h"
 
 #include "data/frame_blocks.h"
-#include "data/hdf5_stream.h"
-#include "data/npy_stream.h"
 #include "data/read_cost.h"
-#include "data/stored_again.h"
 #include "data/time_start.h"
+#include "data/write/hdf5_stream.h"
+#include "data/write/npy_stream.h"
+#include "data/write/stored_again.h"
 #include "src/error.h"
 #include "src/log.h"
 

@@ -1,4 +1,4 @@
-#include "data/bouncing_digits.h"
+#include "data/synthetic/bouncing_digits.h"
 
 #include <torch/types.h>
 
@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "data/counter_random.h"
-#include "data/generator.h"
-#include "data/glyphs.h"
+#include "data/synthetic/generator.h"
+#include "data/synthetic/glyphs.h"
 
 namespace nowcell {
 namespace {

@@ -1,4 +1,4 @@
-#include "data/stored_again.h"
+#include "data/write/stored_again.h"
 
 #include <ATen/ATen.h>
 

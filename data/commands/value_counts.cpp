@@ -1,4 +1,4 @@
-#include "data/value_counts.h"
+#include "data/commands/value_counts.h"
 
 #include <algorithm>
 #include <bit>

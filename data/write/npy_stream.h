@@ -1,7 +1,7 @@
 // NumPy arrays written block by block.
 #pragma once
 
-#include "data/disk_space.h"
+#include "data/write/disk_space.h"
 
 #include <torch/types.h>
 

@@ -1,4 +1,4 @@
-#include "data/disk_space.h"
+#include "data/write/disk_space.h"
 
 #include "src/error.h"
 

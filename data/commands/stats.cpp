@@ -1,9 +1,9 @@
 // The handler of data stats.
+#include "data/commands/report_text.h"
+#include "data/commands/source_request.h"
+#include "data/commands/value_counts.h"
 #include "data/frame_blocks.h"
 #include "data/moments.h"
-#include "data/report_text.h"
-#include "data/source_request.h"
-#include "data/value_counts.h"
 #include "src/json.h"
 #include "src/log.h"
 #include "src/report.h"

@@ -1,7 +1,7 @@
-#include "data/moving_mnist.h"
+#include "data/synthetic/moving_mnist.h"
 
 #include "data/counter_random.h"
-#include "data/generator.h"
+#include "data/synthetic/generator.h"
 #include "src/error.h"
 
 #include <algorithm>

@@ -1,9 +1,9 @@
 // The handler of data info.
+#include "data/commands/report_text.h"
+#include "data/commands/source_request.h"
 #include "data/frame_blocks.h"
 #include "data/moments.h"
 #include "data/read_cost.h"
-#include "data/report_text.h"
-#include "data/source_request.h"
 #include "src/json.h"
 #include "src/report.h"
 

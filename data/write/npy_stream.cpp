@@ -1,4 +1,4 @@
-#include "data/npy_stream.h"
+#include "data/write/npy_stream.h"
 
 #include "src/error.h"
 #include "src/files.h"

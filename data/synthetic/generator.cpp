@@ -1,4 +1,4 @@
-#include "data/generator.h"
+#include "data/synthetic/generator.h"
 
 #include "src/error.h"
 

@@ -1,8 +1,8 @@
 // The handlers of data convert and data repack.
-#include "data/frame_file.h"
+#include "data/commands/report_text.h"
+#include "data/commands/source_request.h"
 #include "data/read_cost.h"
-#include "data/report_text.h"
-#include "data/source_request.h"
+#include "data/write/frame_file.h"
 #include "src/error.h"
 #include "src/files.h"
 #include "src/json.h"

@@ -1,4 +1,4 @@
-#include "data/source_request.h"
+#include "data/commands/source_request.h"
 
 #include "data/formats/file_kind.h"
 #include "src/error.h"

@@ -1,8 +1,8 @@
-#include "data/hdf5_stream.h"
+#include "data/write/hdf5_stream.h"
 
-#include "data/disk_space.h"
 #include "data/formats/frame_layout.h"
-#include "data/hdf5_write.h"
+#include "data/write/disk_space.h"
+#include "data/write/hdf5_write.h"
 #include "src/error.h"
 #include "src/files.h"
 

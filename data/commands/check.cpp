@@ -1,8 +1,8 @@
 // The handler of data check.
+#include "data/commands/report_text.h"
+#include "data/commands/source_request.h"
 #include "data/formats/file_kind.h"
 #include "data/frame_blocks.h"
-#include "data/report_text.h"
-#include "data/source_request.h"
 #include "src/error.h"
 #include "src/json.h"
 #include "src/log.h"

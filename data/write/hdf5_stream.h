@@ -1,7 +1,7 @@
 // HDF5 files that are larger than memory: datasets written block by block.
 #pragma once
 
-#include "data/hdf5_io.h"
+#include "data/write/hdf5_io.h"
 
 #include <functional>
 #include <memory>

@@ -1,4 +1,4 @@
-#include "data/numpy_random.h"
+#include "data/synthetic/numpy_random.h"
 
 #include <bit>
 
