@@ -64,8 +64,8 @@ void write_gif(const std::string& path, const std::vector<GifColorType>& colours
 
 const std::vector<GifColorType> kGrey = {{0, 0, 0}, {10, 10, 10}, {20, 20, 20}, {200, 200, 200}};
 
-// Values of frame t at rows and columns, channel 0.
-float at(FrameReader& reader, std::int64_t t, int y, int x, int c = 0) {
+// The value of frame t at row y and column x.
+float value_at(FrameReader& reader, std::int64_t t, int y, int x, int c = 0) {
     const SourceInfo& info = reader.info();
     std::vector<float> frame(static_cast<std::size_t>(info.channels * info.height * info.width));
     reader.read(0, t, 1, frame.data());
@@ -93,11 +93,11 @@ TEST_CASE("an animation is composed as it is seen", "[movies]") {
         for (int i = 0; i < 5; ++i) {
             const int t = back ? 4 - i : i;
             CAPTURE(t);
-            const float corner = at(*reader, t, 3, 3);
-            const float middle = at(*reader, t, 5, 5);
+            const float corner = value_at(*reader, t, 3, 3);
+            const float middle = value_at(*reader, t, 5, 5);
             CHECK(corner == (t == 1 || t == 4 ? 200.0F : 20.0F));  // disposed of "previous", then transparent
             CHECK(middle == (t == 2 || t == 4 ? 200.0F : t == 3 ? 0.0F : 20.0F));  // disposed of "background"
-            CHECK(at(*reader, t, 7, 0) == 10.0F);
+            CHECK(value_at(*reader, t, 7, 0) == 10.0F);
         }
     }
     SourceOptions slow = options(path);
@@ -112,8 +112,8 @@ TEST_CASE("an animation in colours has three channels", "[movies]") {
     const auto reader = open_frames(options(path));
     CHECK(reader->info().channel_order == "RGB");
     for (int c = 0; c < 3; ++c) {
-        CHECK(at(*reader, 0, 1, 0, c) == static_cast<float>(c + 1));
-        CHECK(at(*reader, 0, 1, 1, c) == static_cast<float>(40 + 10 * c));
+        CHECK(value_at(*reader, 0, 1, 0, c) == static_cast<float>(c + 1));
+        CHECK(value_at(*reader, 0, 1, 1, c) == static_cast<float>(40 + 10 * c));
     }
 }
 
@@ -155,8 +155,8 @@ TEST_CASE("a video gives its frames in any order", "[movies]") {
         CHECK(reader->info().step_s == Approx(0.1));
         CHECK(reader->info().channel_order == "RGB");
         for (const int t : {0, 29, 3, 4, 17, 16}) {
-            CHECK(std::abs(at(*reader, t, 20, 30, 0) - 200.0F) <= 4.0F);
-            CHECK(std::abs(at(*reader, t, 20, 30, 2) - static_cast<float>(8 * t)) <= 4.0F);
+            CHECK(std::abs(value_at(*reader, t, 20, 30, 0) - 200.0F) <= 4.0F);
+            CHECK(std::abs(value_at(*reader, t, 20, 30, 2) - static_cast<float>(8 * t)) <= 4.0F);
         }
         // FFmpeg reads what is left of some; what it gives must then be whole frames.
         for (const double part : {0.1, 0.5, 0.9}) {
@@ -168,7 +168,7 @@ TEST_CASE("a video gives its frames in any order", "[movies]") {
                 const auto rest = open_frames(options(cut));
                 const std::int64_t frames = rest->info().frames.front();
                 CHECK(frames < 30);
-                CHECK(std::abs(at(*rest, frames - 1, 20, 30, 2) - static_cast<float>(8 * (frames - 1))) <= 4.0F);
+                CHECK(std::abs(value_at(*rest, frames - 1, 20, 30, 2) - static_cast<float>(8 * (frames - 1))) <= 4.0F);
             } catch (const Error& error) {
                 CHECK(error.code() == ExitCode::data);
             }

@@ -5,7 +5,6 @@
 #include "tests/support/files.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <sys/resource.h>
 #include <zip.h>
 #include <zlib.h>
@@ -68,7 +67,10 @@ std::string npy_header(const std::string& descr, bool fortran, const std::string
 
 std::string npy_header(const std::string& type, bool big, bool fortran, const Shape& shape, int version = 1) {
     const std::string order = type == "b1" ? "|" : big ? ">" : "<";
-    return npy_header("'" + order + type + "'", fortran, fmt::format("({},)", fmt::join(shape, ", ")), version);
+    std::string tuple = "(";
+    for (const std::int64_t size : shape) tuple += fmt::format("{}, ", size);
+    tuple += ")";
+    return npy_header("'" + order + type + "'", fortran, tuple, version);
 }
 
 // The value that an array counts at a position: what frames are compared with.
