@@ -337,7 +337,6 @@ TEST_CASE("beside a missing area the motion is that of the known pixels, and not
     const torch::Tensor forecast = flow->forecast(past, 1);
     CHECK(forecast.min().item<double>() > 46);  // a missing value would be 0, or pull towards it
     const auto beside = [](const torch::Tensor& x) { return x.slice(3, 12, -12).slice(4, 46, 54); };
-    CHECK(error_of(beside(forecast), beside(frames.slice(1, 3))) < 0.1);
-    WARN("beside " << error_of(beside(forecast), beside(frames.slice(1, 3))) << " whole "
-                   << error_of(beside(flow->forecast(frames.slice(1, 0, 3), 1)), beside(frames.slice(1, 3))));
+    CHECK(error_of(beside(forecast), beside(frames.slice(1, 3))) <
+          0.067);  // 0.062; 0.072 with the motion of all pixels
 }
