@@ -51,11 +51,16 @@ void write(const Request& request, const std::string& path, const torch::Tensor&
         {{"history", request.command_line}, {"seed", static_cast<double>(request.integer("--seed"))}});
 }
 
+bool same_place(const std::string& a, const std::string& b) {
+    namespace fs = std::filesystem;
+    return fs::weakly_canonical(fs::absolute(a)) == fs::weakly_canonical(fs::absolute(b));
+}
+
 void make_squares(const Request& request, const std::string& path) {
     const std::string shifted = request.text("--shifted");
     if (!shifted.empty()) {
         check_writable(shifted, request.has("--force"));
-        if (std::filesystem::weakly_canonical(shifted) == std::filesystem::weakly_canonical(path)) {
+        if (same_place(shifted, path)) {
             throw Error(ExitCode::usage, "--shifted and --output name the same file: " + path);
         }
     }
