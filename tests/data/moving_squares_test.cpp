@@ -28,7 +28,7 @@ MovingSquares movies(std::int64_t count, std::int64_t frames, std::int64_t seed)
 }  // namespace
 
 TEST_CASE("NumPy's legacy random numbers are drawn bit for bit") {
-    // numpy.random.RandomState(12345) of NumPy 1.26.
+    // numpy.random.RandomState(12345) of NumPy 2.4.6.
     NumpyRandom random(12345);
     std::vector<std::int64_t> drawn;
     for (int i = 0; i < 8; ++i) drawn.push_back(random.randint(0, 10));
