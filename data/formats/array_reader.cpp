@@ -58,7 +58,9 @@ ArrayReader::ArrayReader(std::unique_ptr<Bytes> bytes, const ArrayInFile& array,
     if (layout.t < 0) info_.frames.assign(info_.frames.size(), 1);
     const std::int64_t frame = info_.channels * info_.height * info_.width * std::max<std::int64_t>(item_, 4);
     if (frame > options.limits.memory / 4) {
-        refuse(info_.path, fmt::format("one frame has {} bytes, the limit is {}", frame, options.limits.memory / 4),
+        refuse(info_.path,
+               fmt::format("one frame has {} bytes, more than a quarter of data.limits.memory = {}", frame,
+                           options.limits.memory),
                "raise data.limits.memory");
     }
     const std::vector<std::int64_t> strides = strides_of(array);
