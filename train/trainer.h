@@ -6,9 +6,9 @@
 #include "predict/forecaster.h"
 #include "src/log.h"
 #include "src/run_directory.h"
+#include "src/stop_signal.h"
 #include "train/optimizer.h"
 #include "train/run_log.h"
-#include "src/stop_signal.h"
 #include "train/train_options.h"
 
 #include <chrono>
