@@ -282,7 +282,7 @@ TEST_CASE("data convert and preview replace nothing that is not theirs") {
     const Sources sources;
     fails(sources, {"convert", "packed.h5", "-o", "float.h5"}, 7, {"float.h5 exists", "--force"});
     fails(sources, {"convert", "packed.h5", "-o", "./packed.h5", "--force"}, 7, {"would replace"});
-    fails(sources, {"preview", "pictures", "-o", "pictures/frame0.png"}, 7, {"exists"});
+    fails(sources, {"preview", "pictures", "-o", "pictures/frame0.png"}, 7, {"would replace"});
     fails(sources, {"preview", "pictures", "-o", "pictures/frame0.png", "--force"}, 7, {"would replace"});
     fails(sources, {"convert", "packed.h5", "-o", "x.tif"}, 2, {".tif", ".h5"});
     fails(sources, {"repack", "packed.h5", "-o", "x.npy"}, 2, {".npy"});
