@@ -45,12 +45,15 @@ torch::Tensor read_steps(const FrameSource& source, const WindowOptions& options
     return source.read_batch(ranges).slice(1, 0, std::nullopt, options.frame_step);
 }
 
-// Past and target of whole sequences; each contiguous, so that no batch keeps the frames between its steps.
+// Past and target of whole sequences: views, or copies where a batch would keep the frames between its steps.
 Batch cut(const torch::Tensor& sequences, std::int64_t past) {
+    const auto part = [&](const torch::Tensor& frames) {
+        return sequences.is_contiguous() ? frames : frames.contiguous();
+    };
     Batch batch;
-    batch.past = sequences.slice(1, 0, past).contiguous();
+    batch.past = part(sequences.slice(1, 0, past));
     if (sequences.size(1) == past) return batch;
-    batch.target = sequences.slice(1, past).contiguous();
+    batch.target = part(sequences.slice(1, past));
     batch.valid = known_values(batch.target);
     return batch;
 }

@@ -31,6 +31,7 @@ constexpr std::int64_t kSide = 128;
 constexpr std::int64_t kRecordings = 96;  // 126 MB of float32: stays in the page cache
 constexpr std::int64_t kBatch = 8;
 constexpr int kRounds = 5;
+constexpr std::int64_t kLittleMemory = 32 << 20;  // of a reader: what it keeps of chunks is a fraction of the file
 
 // A folder of temporary files that goes with it.
 class Scratch {
@@ -152,6 +153,7 @@ std::vector<Row> measure(const Storage& storage, const std::vector<int>& counts)
         SourceOptions options;
         options.path = storage.path;
         options.readers = readers;
+        options.limits.memory = kLittleMemory;
         sources.push_back(open_source(options));
         read_epoch(*sources.back(), 0);  // readers start, the file enters the page cache
     }

@@ -101,6 +101,21 @@ std::vector<float> table_of(const Unpack<T>& unpack) {
     return table;
 }
 
+// The table of the last packing is kept: a source has one, and 65,536 values take longer than a small frame.
+template <typename T>
+const std::vector<float>& last_table(const Unpack<T>& unpack, const Packing& packing, bool swapped) {
+    struct Kept {
+        Packing packing;
+        bool swapped = false;
+        std::vector<float> table;
+    };
+    thread_local Kept kept;
+    if (kept.table.empty() || kept.swapped != swapped || !(kept.packing == packing)) {
+        kept = {packing, swapped, table_of(unpack)};
+    }
+    return kept.table;
+}
+
 template <typename T, typename Value>
 std::int64_t decode_rows(const StoredFrames& stored, const Value& value_of, float* out) {
     const auto& [frames, channels, height, width] = stored.shape;
@@ -130,7 +145,7 @@ std::int64_t decode_as(const StoredFrames& stored, const Packing& packing, float
         const std::int64_t count = stored.shape[0] * stored.shape[1] * stored.shape[2] * stored.shape[3];
         if (count >= std::int64_t{1} << (8 * sizeof(T))) {
             using Bits = std::conditional_t<sizeof(T) == 1, std::uint8_t, std::uint16_t>;
-            const std::vector<float> table = table_of(unpack);
+            const std::vector<float>& table = last_table(unpack, packing, stored.swapped);
             return decode_rows<T>(
                 stored, [&table](T raw) { return table[std::bit_cast<Bits>(raw)]; }, out);
         }

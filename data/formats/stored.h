@@ -23,6 +23,8 @@ struct Packing {
     std::vector<double> fills = {};
     double least = -std::numeric_limits<double>::infinity();  ///< of stored numbers that are valid
     double most = std::numeric_limits<double>::infinity();
+
+    bool operator==(const Packing&) const = default;
 };
 
 /// A block of stored numbers seen as frames.
