@@ -203,19 +203,29 @@ std::string to_string(StoredType type) {
 __attribute__((target_clones("avx512f", "avx2", "default"), optimize("O3")))
 #endif
 static std::int64_t
-count_non_finite(const std::uint32_t* bits, std::int64_t count) {
+count_in_block(const std::uint32_t* bits, std::int64_t count) {
     std::uint32_t found = 0;  // counts a block of fewer than 2^32 values
     for (std::int64_t i = 0; i < count; ++i) found += (bits[i] & 0x7f800000U) == 0x7f800000U ? 1U : 0U;
     return found;
 }
 
+constexpr std::int64_t kBlock = 1 << 16;
+
+std::int64_t count_non_finite(const float* values, std::int64_t count) {
+    std::int64_t found = 0;
+    for (std::int64_t first = 0; first < count; first += kBlock) {
+        found +=
+            count_in_block(reinterpret_cast<const std::uint32_t*>(values + first), std::min(kBlock, count - first));
+    }
+    return found;
+}
+
 std::int64_t blank_non_finite(float* values, std::int64_t count) {
-    constexpr std::int64_t kBlock = 1 << 16;
     std::int64_t missing = 0;
     for (std::int64_t first = 0; first < count; first += kBlock) {
         const std::int64_t size = std::min(kBlock, count - first);
         float* block = values + first;
-        const std::int64_t found = count_non_finite(reinterpret_cast<const std::uint32_t*>(block), size);
+        const std::int64_t found = count_non_finite(block, size);
         missing += found;
         if (found == 0) continue;
         std::replace_if(

@@ -40,6 +40,9 @@ struct StoredFrames {
 /// `out` may be stored.data itself for float32 in the order of `out`.
 std::int64_t decode(const StoredFrames& stored, const Packing& packing, float* out);
 
+/// Values that are NaN or Inf.
+std::int64_t count_non_finite(const float* values, std::int64_t count);
+
 /// Makes values that are not finite NaN and counts them, in place.
 std::int64_t blank_non_finite(float* values, std::int64_t count);
 
