@@ -11,12 +11,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <concepts>
 #include <cstring>
 #include <stdexcept>
+#include <type_traits>
 
 namespace nowcell {
 
-// The fields of both sides at once: nlohmann's macro writes and reads them by their names.
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ReaderLimits, memory, request_s)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Problem, what, where, hint)
 
@@ -95,6 +96,85 @@ std::string from_hex(const std::string& text) {
     return out;
 }
 
+// Fields into JSON. plain: as JSON has them; bytes: any text; text: for people; runs: many of few values; bits: any
+// double.
+struct Write {
+    template <typename T>
+    void plain(const char* name, const T& value) {
+        json[name] = value;
+    }
+    void bytes(const char* name, const std::string& value) { json[name] = hex(value); }
+    void text(const char* name, const std::string& value) { json[name] = as_utf8(value); }
+    void runs(const char* name, const std::vector<std::int64_t>& values) { json[name] = run_lengths(values); }
+    void bits(const char* name, double value) {
+        json[name] = hex({reinterpret_cast<const char*>(&value), sizeof value});
+    }
+
+    Json json;
+};
+
+// And out of it.
+struct Read {
+    template <typename T>
+    void plain(const char* name, T& value) const {
+        json.at(name).get_to(value);
+    }
+    void bytes(const char* name, std::string& value) const { value = from_hex(json.at(name)); }
+    void text(const char* name, std::string& value) const { plain(name, value); }
+    void runs(const char* name, std::vector<std::int64_t>& values) const { values = from_run_lengths(json.at(name)); }
+    void bits(const char* name, double& value) const {
+        const std::string stored = from_hex(json.at(name));
+        if (stored.size() == sizeof value) std::memcpy(&value, stored.data(), sizeof value);
+    }
+
+    Json json;
+};
+
+// Either way; Options is SourceOptions or a const one.
+template <typename Way, typename Options>
+requires std::same_as<std::remove_const_t<Options>, SourceOptions>
+void fields(Way& way, Options& options) {
+    way.bytes("path", options.path);
+    way.bytes("dataset", options.dataset);
+    way.plain("layout", options.layout);
+    way.plain("step_s", options.step_s);
+    way.plain("rows", options.rows);
+    way.plain("columns", options.columns);
+    way.plain("limits", options.limits);
+}
+
+template <typename Way, typename Info>
+requires std::same_as<std::remove_const_t<Info>, SourceInfo>
+void fields(Way& way, Info& info) {
+    way.bytes("path", info.path);
+    way.bytes("dataset", info.dataset);
+    way.plain("format", info.format);
+    way.plain("layout", info.layout);
+    way.plain("stored_type", info.stored_type);
+    way.text("units", info.units);
+    way.text("filters", info.filters);
+    way.plain("stored_shape", info.stored_shape);
+    way.plain("chunk_shape", info.chunk_shape);
+    way.runs("frames", info.frames);
+    way.plain("channels", info.channels);
+    way.plain("height", info.height);
+    way.plain("width", info.width);
+    way.plain("scale", info.scale);
+    way.plain("offset", info.offset);
+    way.plain("has_fill", info.has_fill);
+    way.bits("fill", info.fill);
+    way.plain("step_s", info.step_s);
+    way.text("start", info.start);
+    way.text("calendar", info.calendar);
+    way.plain("fingerprint", info.fingerprint);
+    way.plain("channel_order", info.channel_order);
+    way.plain("files", info.files);
+    way.plain("breaks", info.breaks);
+    way.plain("notes", info.notes);
+    way.plain("first_row", info.first_row);
+    way.plain("first_column", info.first_column);
+}
+
 }  // namespace
 
 bool send_message(int socket, Say say, const std::string& body) {
@@ -133,90 +213,29 @@ Silence receive_message(int socket, Message& message, std::size_t largest, Clock
     return receive_bytes(socket, message.body.data(), size, deadline);
 }
 
-std::string to_json(const SourceOptions& o) {
-    return text_of({{"path", hex(o.path)},
-                    {"dataset", hex(o.dataset)},
-                    {"layout", o.layout},
-                    {"step_s", o.step_s},
-                    {"rows", o.rows},
-                    {"columns", o.columns},
-                    {"limits", o.limits}});
+std::string to_json(const SourceOptions& options) {
+    Write out;
+    fields(out, options);
+    return text_of(out.json);
 }
 
 SourceOptions options_from_json(const std::string& text) {
-    const Json json = Json::parse(text);
     SourceOptions out;
-    out.path = from_hex(json.at("path"));
-    out.dataset = from_hex(json.at("dataset"));
-    out.layout = json.at("layout");
-    out.step_s = json.at("step_s");
-    json.at("rows").get_to(out.rows);
-    json.at("columns").get_to(out.columns);
-    out.limits = json.at("limits");
+    Read in{Json::parse(text)};
+    fields(in, out);
     return out;
 }
 
-std::string to_json(const SourceInfo& i) {
-    return text_of({{"path", hex(i.path)},
-                    {"dataset", hex(i.dataset)},
-                    {"format", i.format},
-                    {"layout", i.layout},
-                    {"stored_type", i.stored_type},
-                    {"units", as_utf8(i.units)},
-                    {"filters", as_utf8(i.filters)},
-                    {"stored_shape", i.stored_shape},
-                    {"chunk_shape", i.chunk_shape},
-                    {"frames", run_lengths(i.frames)},
-                    {"channels", i.channels},
-                    {"height", i.height},
-                    {"width", i.width},
-                    {"scale", i.scale},
-                    {"offset", i.offset},
-                    {"has_fill", i.has_fill},
-                    {"fill", hex({reinterpret_cast<const char*>(&i.fill), sizeof i.fill})},  // may be NaN
-                    {"step_s", i.step_s},
-                    {"start", as_utf8(i.start)},
-                    {"calendar", as_utf8(i.calendar)},
-                    {"fingerprint", i.fingerprint},
-                    {"channel_order", i.channel_order},
-                    {"files", i.files},
-                    {"breaks", i.breaks},
-                    {"notes", i.notes},
-                    {"first_row", i.first_row},
-                    {"first_column", i.first_column}});
+std::string to_json(const SourceInfo& info) {
+    Write out;
+    fields(out, info);
+    return text_of(out.json);
 }
 
 SourceInfo info_from_json(const std::string& text) {
-    const Json json = Json::parse(text);
     SourceInfo out;
-    out.path = from_hex(json.at("path"));
-    out.dataset = from_hex(json.at("dataset"));
-    out.format = json.at("format");
-    out.layout = json.at("layout");
-    out.stored_type = json.at("stored_type");
-    out.units = json.at("units");
-    out.filters = json.at("filters");
-    json.at("stored_shape").get_to(out.stored_shape);
-    json.at("chunk_shape").get_to(out.chunk_shape);
-    out.frames = from_run_lengths(json.at("frames"));
-    out.channels = json.at("channels");
-    out.height = json.at("height");
-    out.width = json.at("width");
-    out.scale = json.at("scale");
-    out.offset = json.at("offset");
-    out.has_fill = json.at("has_fill");
-    const std::string fill = from_hex(json.at("fill"));
-    if (fill.size() == sizeof out.fill) std::memcpy(&out.fill, fill.data(), sizeof out.fill);
-    out.step_s = json.at("step_s");
-    out.start = json.at("start");
-    out.calendar = json.at("calendar");
-    out.fingerprint = json.at("fingerprint");
-    out.channel_order = json.at("channel_order");
-    out.files = json.at("files");
-    json.at("breaks").get_to(out.breaks);
-    json.at("notes").get_to(out.notes);
-    out.first_row = json.at("first_row");
-    out.first_column = json.at("first_column");
+    Read in{Json::parse(text)};
+    fields(in, out);
     return out;
 }
 
