@@ -57,8 +57,13 @@ Forecaster::Forecaster(Config config, std::shared_ptr<SequenceModel> network, No
 }
 
 Forecaster Forecaster::load(const std::string& model, torch::Device device, const std::vector<std::string>& overrides) {
-    const std::string path = RunDirectory::resolve_model(model);
-    const Checkpoint checkpoint = Checkpoint::load(path);
+    std::string path;
+    const Checkpoint checkpoint = Checkpoint::load_first(RunDirectory::resolve_model(model), path);
+    return from(checkpoint, path, device, overrides);
+}
+
+Forecaster Forecaster::from(const Checkpoint& checkpoint, const std::string& path, torch::Device device,
+                            const std::vector<std::string>& overrides) {
     try {
         Config config = Config::parse(checkpoint.sections.at("config"), path + " (config)", overrides);
         TrainedOn trained_on = trained_on_from(checkpoint.get_json("data"));

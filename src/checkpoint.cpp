@@ -2,6 +2,7 @@
 
 #include "src/error.h"
 #include "src/files.h"
+#include "src/log.h"
 #include "src/safetensors.h"
 
 #include <ATen/ATen.h>
@@ -15,12 +16,11 @@ namespace nowcell {
 namespace {
 
 constexpr int kFormat = 1;
-const std::string kModelPrefix = "model.";
 
 std::map<std::string, torch::Tensor> state_of(const torch::nn::Module& model) {
     std::map<std::string, torch::Tensor> state;
-    for (const auto& entry : model.named_parameters()) state[kModelPrefix + entry.key()] = entry.value();
-    for (const auto& entry : model.named_buffers()) state[kModelPrefix + entry.key()] = entry.value();
+    for (const auto& entry : model.named_parameters()) state[entry.key()] = entry.value();
+    for (const auto& entry : model.named_buffers()) state[entry.key()] = entry.value();
     return state;
 }
 
@@ -28,29 +28,45 @@ std::string shape_text(const torch::Tensor& tensor) { return fmt::format("[{}]",
 
 }  // namespace
 
-void Checkpoint::put_model(const torch::nn::Module& model) {
-    for (const auto& [name, value] : state_of(model)) {
-        tensors[name] = value.detach().to(at::kCPU, /*non_blocking=*/false, /*copy=*/true).contiguous();
-    }
+void Checkpoint::put_model(const torch::nn::Module& model, const std::string& prefix) {
+    put_tensors(state_of(model), prefix);
 }
 
-void Checkpoint::get_model(torch::nn::Module& model) const {
+void Checkpoint::get_model(torch::nn::Module& model, const std::string& prefix) const {
     const std::map<std::string, torch::Tensor> state = state_of(model);
+    const std::map<std::string, torch::Tensor> saved = get_tensors(prefix);
     std::string wrong;
     for (const auto& [name, value] : state) {
-        const auto found = tensors.find(name);
-        if (found == tensors.end()) {
-            wrong += "\nmissing " + name + " " + shape_text(value);
+        const auto found = saved.find(name);
+        if (found == saved.end()) {
+            wrong += fmt::format("\nmissing {}.{} {}", prefix, name, shape_text(value));
         } else if (found->second.sizes() != value.sizes()) {
-            wrong += fmt::format("\n{}: checkpoint {}, model {}", name, shape_text(found->second), shape_text(value));
+            wrong += fmt::format("\n{}.{}: checkpoint {}, model {}", prefix, name, shape_text(found->second),
+                                 shape_text(value));
         }
     }
-    for (const auto& [name, value] : tensors) {
-        if (name.rfind(kModelPrefix, 0) == 0 && state.count(name) == 0) wrong += "\nunexpected " + name;
+    for (const auto& [name, value] : saved) {
+        if (state.count(name) == 0) wrong += fmt::format("\nunexpected {}.{}", prefix, name);
     }
     if (!wrong.empty()) throw Error(ExitCode::model, "the checkpoint does not fit the network" + wrong);
     const c10::NoGradGuard no_grad;
-    for (const auto& [name, value] : state) torch::Tensor(value).copy_(tensors.at(name));
+    for (const auto& [name, value] : state) torch::Tensor(value).copy_(saved.at(name));
+}
+
+void Checkpoint::put_tensors(const std::map<std::string, torch::Tensor>& named, const std::string& prefix) {
+    for (const auto& [name, value] : named) {
+        tensors[fmt::format("{}.{}", prefix, name)] =
+            value.detach().to(at::kCPU, /*non_blocking=*/false, /*copy=*/true).contiguous();
+    }
+}
+
+std::map<std::string, torch::Tensor> Checkpoint::get_tensors(const std::string& prefix) const {
+    std::map<std::string, torch::Tensor> named;
+    const std::string beginning = prefix + ".";
+    for (const auto& [name, value] : tensors) {
+        if (name.starts_with(beginning)) named[name.substr(beginning.size())] = value;
+    }
+    return named;
 }
 
 void Checkpoint::put_json(const std::string& section, const nlohmann::json& value) {
@@ -67,11 +83,13 @@ nlohmann::json Checkpoint::get_json(const std::string& section) const {
     return value;
 }
 
-void Checkpoint::save(const std::string& path) const {
+std::string Checkpoint::bytes() const {
     SafeTensors content{tensors, sections};
     content.metadata["format"] = fmt::format(R"({{"name":"nowcell","version":{}}})", kFormat);
-    write_atomically(path, to_safetensors(content));
+    return to_safetensors(content);
 }
+
+void Checkpoint::save(const std::string& path) const { write_atomically(path, bytes()); }
 
 Checkpoint Checkpoint::load(const std::string& path) {
     if (!std::filesystem::is_regular_file(path)) {
@@ -91,6 +109,21 @@ Checkpoint Checkpoint::load(const std::string& path) {
                     "use the nowcell that wrote it, or a newer one");
     }
     return checkpoint;
+}
+
+Checkpoint Checkpoint::load_first(const std::vector<std::string>& paths, std::string& used) {
+    for (const std::string& path : paths) {
+        used = path;
+        try {
+            Checkpoint checkpoint = load(path);
+            if (path != paths.front()) log_warning(path + " is used instead");
+            return checkpoint;
+        } catch (const Error& error) {
+            if (path == paths.back()) throw;
+            log_warning(error.what());
+        }
+    }
+    throw Error(ExitCode::internal, "no checkpoint was named");
 }
 
 }  // namespace nowcell

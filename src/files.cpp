@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -24,13 +25,22 @@ std::string folder_of(const std::string& path) {
     return parent.empty() ? "." : parent.string();
 }
 
-[[noreturn]] void fail_to_write(const std::string& path, int reason) {
+std::string megabytes(long long bytes) { return fmt::format("{:.2f} MB", static_cast<double>(bytes) / 1e6); }
+
+// needed: bytes of the file; negative: unknown.
+[[noreturn]] void fail_to_write(const std::string& path, int reason, long long needed = -1) {
     const bool full = reason == ENOSPC || reason == EDQUOT || reason == EFBIG;
-    const long long free = full ? free_bytes(folder_of(path)) : -1;
-    const std::string room = free < 0 ? "" : fmt::format(" ({:.1f} MB free)", static_cast<double>(free) / 1e6);
+    const long long free = full || needed >= 0 ? free_bytes(folder_of(path)) : -1;
+    std::string room = needed < 0 ? "" : fmt::format("{} needed", megabytes(needed));
+    if (free >= 0) room += fmt::format("{}{} free", room.empty() ? "" : ", ", megabytes(free));
+    if (!room.empty()) room = " (" + room + ")";
     throw Error(ExitCode::output, fmt::format("cannot write {}: {}{}", path, std::strerror(reason), room), "",
                 full ? "free some space or choose another place with --output" : "choose another place with --output");
 }
+
+const std::string kTemporaryMark = ".tmp.";
+
+std::string temporary_name(const std::string& path) { return fmt::format("{}{}{}", path, kTemporaryMark, ::getpid()); }
 
 // A file descriptor that closes itself; what was written is safe once sync() has run.
 struct Descriptor {
@@ -50,18 +60,6 @@ void sync(const std::string& target, const std::string& path, int flags) {
     if (!synced && !optional) fail_to_write(path, errno);
 }
 
-void write_all(const std::string& target, const std::string& bytes) {
-    const Descriptor file(::open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-    if (file.value < 0) throw std::system_error(errno, std::generic_category());
-    std::size_t done = 0;
-    while (done < bytes.size()) {
-        const ssize_t wrote = ::write(file.value, bytes.data() + done, bytes.size() - done);
-        if (wrote < 0 && errno == EINTR) continue;
-        if (wrote < 0) throw std::system_error(errno, std::generic_category());
-        done += static_cast<std::size_t>(wrote);
-    }
-}
-
 // Removes the temporary file unless it has been renamed away.
 struct Temporary {
     explicit Temporary(std::string name) : path(std::move(name)) {}
@@ -74,23 +72,69 @@ struct Temporary {
     bool kept = false;
 };
 
+// On the disk, in full, when it returns.
+void write_all(const std::string& target, const std::string& bytes) {
+    const Descriptor file(::open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    if (file.value < 0) throw std::system_error(errno, std::generic_category());
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+        const ssize_t wrote = ::write(file.value, bytes.data() + done, bytes.size() - done);
+        if (wrote < 0 && errno == EINTR) continue;
+        if (wrote <= 0) throw std::system_error(wrote == 0 ? ENOSPC : errno, std::generic_category());
+        done += static_cast<std::size_t>(wrote);
+    }
+    if (::fdatasync(file.value) != 0) throw std::system_error(errno, std::generic_category());
+    struct stat status {};
+    if (::fstat(file.value, &status) != 0) throw std::system_error(errno, std::generic_category());
+    if (status.st_size != static_cast<off_t>(bytes.size())) throw std::system_error(EIO, std::generic_category());
+}
+
+// Puts a complete file in its place.
+void rename_into_place(Temporary& temporary, const std::string& path, long long needed) {
+    if (::rename(temporary.path.c_str(), path.c_str()) != 0) fail_to_write(path, errno, needed);
+    temporary.kept = true;
+    sync(folder_of(path), path, O_RDONLY | O_DIRECTORY);
+}
+
 }  // namespace
 
 void write_atomically(const std::string& path, const std::function<void(const std::string&)>& write) {
-    Temporary temporary(fmt::format("{}.tmp.{}", path, ::getpid()));
+    Temporary temporary(temporary_name(path));
     try {
         write(temporary.path);
     } catch (const std::system_error& error) {
         fail_to_write(path, error.code().value());
     }
     sync(temporary.path, path, O_RDONLY);
-    if (::rename(temporary.path.c_str(), path.c_str()) != 0) fail_to_write(path, errno);
-    temporary.kept = true;
-    sync(folder_of(path), path, O_RDONLY | O_DIRECTORY);
+    rename_into_place(temporary, path, -1);
 }
 
 void write_atomically(const std::string& path, const std::string& bytes) {
-    write_atomically(path, [&](const std::string& temporary) { write_all(temporary, bytes); });
+    const auto needed = static_cast<long long>(bytes.size());
+    Temporary temporary(temporary_name(path));
+    try {
+        write_all(temporary.path, bytes);
+    } catch (const std::system_error& error) {
+        fail_to_write(path, error.code().value(), needed);
+    }
+    rename_into_place(temporary, path, needed);
+}
+
+void give_second_name(const std::string& path, const std::string& second) {
+    Temporary temporary(temporary_name(second));
+    if (::link(path.c_str(), temporary.path.c_str()) == 0) {
+        if (::rename(temporary.path.c_str(), second.c_str()) != 0) fail_to_write(second, errno);
+        sync(folder_of(second), second, O_RDONLY | O_DIRECTORY);
+        return;  // renaming one link of a file to another leaves the first
+    }
+    if (errno != EPERM && errno != EOPNOTSUPP && errno != EMLINK) fail_to_write(second, errno);
+    write_atomically(second, read_text(path));
+}
+
+bool is_temporary(const std::string& name) {
+    const std::size_t mark = name.rfind(kTemporaryMark);
+    return mark != std::string::npos &&
+           name.find_first_not_of("0123456789", mark + kTemporaryMark.size()) == std::string::npos;
 }
 
 void check_folder_writable(const std::string& path) {

@@ -15,6 +15,13 @@ void write_atomically(const std::string& path, const std::function<void(const st
 /// The same for bytes in memory.
 void write_atomically(const std::string& path, const std::string& bytes);
 
+/// Gives a complete file a second name, replacing what had it, at no cost in space where the file system has links.
+/// Throws Error(output).
+void give_second_name(const std::string& path, const std::string& second);
+
+/// True for the name of a file that write_atomically() has not finished.
+bool is_temporary(const std::string& name);
+
 /// Refuses an output file that exists (`force` allows it) or cannot be written, before any work is done; folders that
 /// are missing above it will be made. Throws Error(output).
 void check_writable(const std::string& path, bool force);

@@ -15,7 +15,8 @@ struct SafeTensors {
     std::map<std::string, std::string> metadata;
 };
 
-/// The bytes of a file. A hash of every tensor (XXH3-64) and of the header goes into the metadata.
+/// The bytes of a file. Hashes of every tensor, of the metadata (XXH3-64) and of the whole file (XXH3-128, its own
+/// place counted as zeros) go into the metadata.
 std::string to_safetensors(const SafeTensors& content);
 
 /// Reads a file and checks it: structure, offsets that tile the data, and the hashes.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,12 @@ struct EngineUse {
 /// In the order of the first calls of this process; the first few hundred kinds. Safe from any thread.
 std::vector<EngineUse> engine_uses();
 void forget_engine_uses();
+
+/// What `auto` has chosen so far in this process: names of algorithms by descriptions of problems. A run that is taken
+/// up again in another process settles the same choices, so that its numbers are the same to the last bit.
+std::map<std::string, std::string> engine_choices();
+/// Chooses so from now on; names that this version does not know are left out.
+void settle_engine_choices(const std::map<std::string, std::string>& choices);
 
 /// Counts one call.
 void note_engine_use(const EngineUse& use, bool backward);

@@ -1,10 +1,13 @@
 #include "cells/cpu/plan.h"
 
+#include "cells/cpu/engine_use.h"
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstring>
 #include <list>
+#include <map>
 #include <mutex>
 #include <optional>
 
@@ -208,6 +211,7 @@ struct Cache {
     std::mutex mutex;
     std::list<std::pair<Problem, Algorithm>> choices;  // newest first
     std::list<std::unique_ptr<Plan>> plans;            // used last first
+    std::map<std::string, Algorithm> settled;          // by another process, see settle_engine_choices()
 };
 
 Cache& cache() {
@@ -238,6 +242,25 @@ std::optional<Algorithm> chosen_before(const Problem& problem) {
         if (known == problem) return algorithm;
     }
     return {};
+}
+
+// Problems that may be computed differently have different texts.
+std::string text_of(const Problem& p) {
+    std::string text;
+    for (const int part :
+         {p.batch, p.height, p.width, p.channels, p.filters, p.kernel, p.threads, static_cast<int>(p.training),
+          static_cast<int>(p.standard), static_cast<int>(p.pixel_peephole), static_cast<int>(p.timed),
+          static_cast<int>(p.activation), static_cast<int>(p.recurrent_activation), static_cast<int>(p.algorithm)}) {
+        text += (text.empty() ? "" : " ") + std::to_string(part);
+    }
+    return text;
+}
+
+std::optional<Algorithm> settled_before(const Problem& problem) {
+    const std::lock_guard lock(cache().mutex);
+    const auto found = cache().settled.find(text_of(problem));
+    if (found == cache().settled.end()) return {};
+    return kernels_for(found->second, problem.kernel) == nullptr ? std::nullopt : std::optional(found->second);
 }
 
 void remember(const Problem& problem, Algorithm algorithm) {
@@ -319,7 +342,11 @@ PlanLease::PlanLease(const Problem& problem, const Weights& weights, const Weigh
     : plan_(taken(problem, stamp)) {
     if (plan_ != nullptr) return;
     std::optional<Algorithm> algorithm = chosen_before(problem);
-    if (!algorithm) {
+    const std::optional<Algorithm> settled = settled_before(problem);
+    if (settled) {
+        if (!algorithm) remember(problem, *settled);
+        algorithm = settled;
+    } else if (!algorithm) {
         algorithm = choose(problem, weights, steps);
         remember(problem, *algorithm);
     } else if (*algorithm != Algorithm::direct && stamp.known() && !agrees_with_direct(problem, *algorithm, weights)) {
@@ -341,3 +368,25 @@ PlanLease::~PlanLease() {
 }
 
 }  // namespace nowcell::cpu
+
+namespace nowcell {
+
+std::map<std::string, std::string> engine_choices() {
+    const std::lock_guard lock(cpu::cache().mutex);
+    std::map<std::string, std::string> names;
+    for (const auto& [problem, algorithm] : cpu::cache().choices) {
+        names.emplace(cpu::text_of(problem), name_of(algorithm));
+    }
+    return names;
+}
+
+void settle_engine_choices(const std::map<std::string, std::string>& choices) {
+    const std::lock_guard lock(cpu::cache().mutex);
+    const std::vector<std::string>& known = algorithm_names();
+    for (const auto& [problem, name] : choices) {
+        if (std::find(known.begin(), known.end(), name) == known.end()) continue;
+        cpu::cache().settled[problem] = algorithm_from(name);
+    }
+}
+
+}  // namespace nowcell
