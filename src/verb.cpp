@@ -87,7 +87,8 @@ std::vector<std::string> Request::overrides() const {
     std::vector<std::string> result = all("--set");
     for (const Flag& flag : find_verb(verb)->flags) {
         if (flag.key.empty() || !has(flag.name)) continue;
-        const std::string word = flag.type == FlagType::number    ? std::to_string(std::stod(text(flag.name)))
+        const std::string word = flag.type == FlagType::none      ? "true"
+                                 : flag.type == FlagType::number  ? std::to_string(std::stod(text(flag.name)))
                                  : flag.type == FlagType::integer ? std::to_string(integer(flag.name))
                                                                   : text(flag.name);
         result.push_back(flag.key + "=" + word);

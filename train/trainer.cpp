@@ -1,196 +1,269 @@
 #include "train/trainer.h"
 
-#include "data/missing.h"
+#include "cells/cpu/engine_use.h"
 #include "src/engine_log.h"
 #include "src/error.h"
+#include "src/log.h"
+#include "train/environment.h"
+#include "train/sampling.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 namespace nowcell {
 namespace {
 
-std::string time_text(double seconds) {
-    const auto whole = static_cast<std::int64_t>(std::lround(seconds));
-    if (whole < 60) return fmt::format("{}s", whole);
-    if (whole < 3600) return fmt::format("{}m{:02}s", whole / 60, whole % 60);
-    return fmt::format("{}h{:02}m", whole / 3600, whole % 3600 / 60);
+using Clock = std::chrono::steady_clock;
+
+constexpr std::int64_t kMostSkipped = 10;   // in a row
+constexpr std::int64_t kMostRollbacks = 3;  // without a checkpoint in between
+
+double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+std::int64_t steps_of_epoch(const Loader& loader, const TrainOptions& options) {
+    const std::int64_t sequences = options.batch * options.accumulate;
+    std::int64_t samples = loader.samples();
+    if (options.epoch_windows > 0) samples = std::min(samples, options.epoch_windows);
+    return (samples + sequences - 1) / sequences;
+}
+
+// What the recorder knew when the checkpoint was made. A row of an epoch that goes on now is written anew at its end.
+std::optional<Resumption> resumption(const std::optional<Checkpoint>& checkpoint) {
+    if (!checkpoint) return std::nullopt;
+    const TrainingState state = TrainingState::from(checkpoint->get_json("training"));
+    Resumption resumed{state.step, epoch_records_from(checkpoint->get_json("records"))};
+    std::erase_if(resumed.records, [&](const EpochRecord& record) {
+        return record.epoch > state.epoch || (record.epoch == state.epoch && !state.validated);
+    });
+    return resumed;
+}
+
+std::optional<std::int64_t> step_of(const std::optional<Checkpoint>& checkpoint) {
+    if (!checkpoint) return std::nullopt;
+    return TrainingState::from(checkpoint->get_json("training")).step;
 }
 
 }  // namespace
 
-Trainer::Trainer(const FrameSource& source, std::vector<Window> training, std::vector<Window> validation,
-                 Forecaster& forecaster, const RunDirectory& run)
-    : forecaster_(forecaster),
+Trainer::Trainer(TrainingData data, Forecaster& forecaster, const RunDirectory& run,
+                 const std::optional<Checkpoint>& resumed)
+    : data_(std::move(data)),
+      forecaster_(forecaster),
       run_(run),
       options_(TrainOptions::from(forecaster.config())),
-      window_(forecaster.data().window),
-      loader_(source, window_, std::move(training),
+      saving_(CheckpointOptions::from(forecaster.config())),
+      loader_(data_.source, forecaster.data().window, data_.training,
               {options_.batch, /*shuffle=*/true, options_.seed, forecaster.data().prefetch,
                forecaster.device().is_cuda(), forecaster.data().augment}),
-      validation_{source, window_, std::move(validation), forecaster.config().integer("eval.batch"), /*images=*/false},
-      learner_(make_sequence_model(forecaster.trained_on().channels, forecaster.network().options(),
-                                   forecaster.network().frame())),
-      log_(run.file("metrics.csv"), run.file("loss.png"), source.info().units,
-           options_.loss == "mae" ? forecaster.normalizer().scale() : std::nan("")),
-      steps_per_epoch_(loader_.batches()) {
-    copy_weights(*learner_, forecaster.network());
-    learner_->to(forecaster.device());
-    optimizer_ = make_optimizer(options_, learner_->parameters());
-    result_.best_mae = std::numeric_limits<double>::infinity();
-    if (options_.epoch_windows > 0) {
-        const std::int64_t wanted = (options_.epoch_windows + options_.batch - 1) / options_.batch;
-        steps_per_epoch_ = std::min(steps_per_epoch_, wanted);
-    }
+      steps_per_epoch_(steps_of_epoch(loader_, options_)),
+      learner_(forecaster, options_),
+      schedule_(options_.schedule, options_.epochs * steps_per_epoch_),
+      stopping_(options_.patience, options_.min_delta),
+      recorder_(run, LogOptions::from(forecaster.config()), data_.source.info().units,
+                options_.loss.name == "mae" ? forecaster.normalizer().scale() : std::nan(""), resumption(resumed)),
+      writer_(run, saving_.keep, step_of(resumed)) {
+    if (resumed) take_up(*resumed);
 }
 
-double Trainer::elapsed_s() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+void Trainer::take_up(const Checkpoint& checkpoint) {
+    settle_engine_choices(checkpoint.get_json("engines").get<std::map<std::string, std::string>>());
+    state_ = TrainingState::from(checkpoint.get_json("training"));
+    schedule_.load_state(checkpoint.get_json("schedule"));
+    stopping_.load_state(checkpoint.get_json("stopping"));
+    learner_.get(checkpoint);
+    before_s_ = state_.seconds;
+    saved_step_ = state_.validated ? state_.step : -1;
 }
+
+double Trainer::elapsed_s() const { return before_s_ + since(start_); }
 
 bool Trainer::out_of_time() const { return options_.max_time_s > 0.0 && elapsed_s() >= options_.max_time_s; }
 
-std::string Trainer::stop_reason(std::int64_t epoch) const {
+std::string Trainer::stop_reason() const {
     if (stop_.received() != 0) return "signal";
     if (out_of_time()) return "train.max_time";
-    const bool patient = options_.patience == 0 || epoch - result_.best_epoch < options_.patience;
-    if (!patient) return "train.patience";
-    return epoch == options_.epochs ? "all epochs" : "";
+    if (stopping_.stop()) return "train.patience";
+    return state_.validated && state_.epoch >= options_.epochs ? "all epochs" : "";
 }
 
 TrainResult Trainer::run() {
-    start_ = std::chrono::steady_clock::now();
-    validate(0);
-    while (result_.why.empty()) {
-        const bool complete = train_epoch(++result_.epochs);
+    start_ = saved_ = Clock::now();
+    if (state_.epoch == 0 && !state_.validated) validate();
+    std::string why = stop_reason();
+    while (why.empty()) {
+        const bool complete = train_epoch();
         // Who asks a run to stop does not wait for a validation: what has been learned is saved as it is.
-        if (complete || stop_.received() == 0) {
-            validate(result_.epochs);
-        } else {
-            save("last", result_.epochs, std::numeric_limits<double>::quiet_NaN());
-        }
-        result_.why = stop_reason(result_.epochs);
+        if (complete || stop_.received() == 0) validate();
+        why = stop_reason();
     }
-    result_.signal = stop_.received();
-    result_.seconds = elapsed_s();
-    return result_;
+    if (saved_step_ != state_.step) save(/*best=*/false);
+    writer_.finish();
+    return {state_, clock_, why, stop_.received()};
 }
 
-bool Trainer::train_epoch(std::int64_t epoch) {
-    loader_.start_epoch(epoch);
-    epoch_step_ = sequences_ = 0;
-    loss_sum_ = 0.0;
-    learner_->train();
-    epoch_start_s_ = elapsed_s();
-    for (Batch batch; epoch_step_ < steps_per_epoch_ && loader_.next(batch);) {
-        train_step(batch, epoch);
-        if (step_ == 1) log_engines();
-        progress_.update(progress_text(epoch));
+bool Trainer::train_epoch() {
+    if (state_.validated) {
+        ++state_.epoch;
+        state_.epoch_step = state_.sequences = state_.losses = 0;
+        state_.loss_sum = state_.epoch_seconds = 0.0;
+        state_.validated = false;
+    }
+    loader_.start_epoch(state_.epoch, state_.epoch_step * options_.batch * options_.accumulate);
+    epoch_start_s_ = elapsed_s() - state_.epoch_seconds;
+    clock_.start();
+    while (state_.epoch_step < steps_per_epoch_ && train_step()) {
+        if (state_.step == 1) log_engines();
+        state_.epoch_seconds = elapsed_s() - epoch_start_s_;
+        show_progress();
+        writer_.check();
         if (out_of_time() || stop_.received() != 0) break;
+        if (save_is_due() && state_.epoch_step < steps_per_epoch_) save(/*best=*/false);
     }
-    epoch_seconds_ = elapsed_s() - epoch_start_s_;
-    result_.training_s += epoch_seconds_;
-    result_.waited_s += loader_.waited_s();
-    if (options_.ema == 0.0) copy_weights(forecaster_.network(), *learner_);
-    return epoch_step_ == steps_per_epoch_;
+    learner_.publish();
+    return state_.epoch_step == steps_per_epoch_;
 }
 
-// The target as a network may see it: missing values filled as those of the input are.
-torch::Tensor Trainer::filled_target(const Batch& batch) const {
-    if (!batch.valid.defined()) return batch.target;
-    const torch::Tensor all = at::cat({batch.past, batch.target}, 1);
-    return fill_missing(all, forecaster_.data().source.missing, forecaster_.normalizer().mean)
-        .slice(1, batch.past.size(1));
-}
-
-// Where what is taught is known, on the device; undefined: everywhere. A strategy may teach input frames too.
-torch::Tensor Trainer::taught_mask(const Batch& batch, const Supervised& taught) const {
-    const std::int64_t steps = window_.input_steps;
-    if (!batch.valid.defined() && taught.first >= steps) return {};
-    const torch::Tensor input = batch.past.slice(1, batch.past.size(1) - steps);
-    const torch::Tensor frames = at::cat({input, batch.target}, 1);
-    const torch::Tensor known = known_values(frames.narrow(1, taught.first, taught.target.size(1)));
-    return known.defined() ? known.to(forecaster_.device()) : known;
-}
-
-void Trainer::train_step(const Batch& batch, std::int64_t epoch) {
-    const Prepared prepared = forecaster_.prepare(batch.past, window_.output_steps);
-    const torch::Tensor target =
-        forecaster_.normalizer().apply(filled_target(batch).to(forecaster_.device(), /*non_blocking=*/true));
-    lr_ = learning_rate(options_, step_, options_.epochs * steps_per_epoch_);
-    set_learning_rate(*optimizer_, lr_);
-    optimizer_->zero_grad();
-    const Supervised taught =
-        learner_->supervised({.input = prepared.input, .target = target, .guides = prepared.guides});
-    const torch::Tensor mask = taught_mask(batch, taught);
-    const bool empty = mask.defined() && !mask.any().item<bool>();
-    if (empty && !std::exchange(said_empty_, true)) log_warning("a batch without any known target: nothing learned");
-    const torch::Tensor loss = loss_of(options_.loss, taught, mask);
-    loss.backward();
-    const double norm = clip_gradients(learner_->parameters(), options_.grad_clip);
-    const double value = loss.item<double>();
-    if (!std::isfinite(value) || !std::isfinite(norm)) {
-        throw Error(ExitCode::diverged,
-                    fmt::format("training diverged at epoch {} step {}: loss {}, gradient norm {}, learning rate {}",
-                                epoch, epoch_step_ + 1, value, norm, lr_),
-                    "", fmt::format("a smaller --lr or optim.grad_clip; {} holds the best epoch so far", run_.path()));
+bool Trainer::train_step() {
+    clock_.lap(&StepClock::other_s);
+    std::vector<Batch> passes;
+    for (Batch batch; static_cast<std::int64_t>(passes.size()) < options_.accumulate && loader_.next(batch);) {
+        passes.push_back(std::move(batch));
     }
-    if (!empty) optimizer_->step();
-    ++step_;
-    ++epoch_step_;
-    sequences_ += batch.target.size(0);
-    loss_sum_ += value;
-    if (options_.ema > 0.0) update_average(forecaster_.network(), *learner_, options_.ema, step_);
+    clock_.lap(&StepClock::data_s);
+    if (passes.empty()) return false;
+    StepPlan plan{state_.step, taught_steps(options_, state_.epoch, forecaster_.data().window.output_steps),
+                  passes.front().first, passes.back().first + passes.back().target.size(0) - 1};
+    lr_ = schedule_.lr(state_.step);
+    const StepOutcome outcome = learner_.learn(passes, plan, clock_);
+    if (!outcome.bad.empty()) {
+        refuse_step(outcome, plan);
+    } else if (outcome.known) {
+        learner_.update(lr_, state_.step, clock_);
+        state_.skipped = 0;
+        state_.loss_sum += outcome.loss;
+        ++state_.losses;
+    } else if (!std::exchange(said_empty_, true)) {
+        log_warning("a batch without any known target: nothing learned");
+    }
+    ++state_.step;
+    ++state_.epoch_step;
+    state_.sequences += plan.last - plan.first + 1;
+    const double rate = static_cast<double>(state_.sequences) / std::max(1e-9, elapsed_s() - epoch_start_s_);
+    recorder_.step({state_.epoch, state_.step, outcome.loss, lr_, outcome.gradient_norm, rate,
+                    loader_.waited_s() / std::max(1e-9, elapsed_s() - epoch_start_s_),
+                    !outcome.known || !outcome.bad.empty()});
+    return true;
 }
 
-std::string Trainer::progress_text(std::int64_t epoch) const {
-    const double rate = static_cast<double>(sequences_) / std::max(1e-9, elapsed_s() - epoch_start_s_);
-    const auto left =
-        static_cast<double>((options_.epochs - epoch) * steps_per_epoch_ + steps_per_epoch_ - epoch_step_);
-    double eta = left * elapsed_s() / static_cast<double>(step_);
+// A step with NaN or Inf moves no weight, whatever follows.
+void Trainer::refuse_step(const StepOutcome& outcome, const StepPlan& plan) {
+    const std::string what = fmt::format(
+        "{} is not finite at epoch {} step {} (samples {} to {} of the epoch; loss {}, gradient norm {}, learning rate "
+        "{})",
+        outcome.bad, state_.epoch, state_.epoch_step + 1, plan.first, plan.last, outcome.loss, outcome.gradient_norm,
+        lr_);
+    learner_.undo();
+    ++state_.skipped;
+    const bool skips = options_.on_nan == "skip" && state_.skipped < kMostSkipped;
+    const bool rolls = options_.on_nan == "rollback" && state_.rollbacks < kMostRollbacks;
+    if (!skips && !rolls) {
+        throw Error(ExitCode::diverged, "training diverged: " + what, "",
+                    fmt::format("a smaller --lr or optim.grad_clip; {} holds the best epoch so far", run_.path()));
+    }
+    log_warning(what + (skips ? ": step skipped" : ""));
+    recorder_.event(skips ? "skip" : "rollback", {{"bad", outcome.bad}, {"epoch", state_.epoch}});
+    if (rolls) roll_back();
+}
+
+// Weights and optimiser of the newest checkpoint; the samples that came since then are not shown again.
+void Trainer::roll_back() {
+    writer_.finish();
+    learner_.get(load_newest(run_));
+    ++state_.rollbacks;
+    log_warning(fmt::format("weights and optimiser are those of the newest checkpoint again ({} of {} times)",
+                            state_.rollbacks, kMostRollbacks));
+}
+
+void Trainer::show_progress() {
+    if (!progress_.due(state_.epoch_step, steps_per_epoch_)) return;
+    const double spent = std::max(1e-9, state_.epoch_seconds);
+    const std::int64_t left = (options_.epochs - state_.epoch + 1) * steps_per_epoch_ - state_.epoch_step;
+    double eta = static_cast<double>(left) * spent / static_cast<double>(state_.epoch_step);
     if (options_.max_time_s > 0.0) eta = std::min(eta, options_.max_time_s - elapsed_s());
-    const double waited = loader_.waited_s() / std::max(1e-9, elapsed_s() - epoch_start_s_);
-    return fmt::format("epoch {}/{}  step {}/{}  loss {:.5f}  lr {:.1e}  {:.1f} sequences/s{}  ETA {}", epoch,
-                       options_.epochs, epoch_step_, steps_per_epoch_, loss_sum_ / static_cast<double>(epoch_step_),
-                       lr_, rate, waited > 0.05 ? fmt::format("  {:.0f} % waiting for data", 100.0 * waited) : "",
-                       time_text(std::max(0.0, eta)));
+    progress_.show({state_.epoch, options_.epochs, state_.epoch_step, steps_per_epoch_,
+                    state_.loss_sum / static_cast<double>(std::max<std::int64_t>(1, state_.losses)), lr_,
+                    static_cast<double>(state_.sequences) / spent, loader_.waited_s() / spent, process_memory_mib(),
+                    std::max(0.0, eta)});
 }
 
-void Trainer::validate(std::int64_t epoch) {
+std::string Trainer::summary(const ScoreTable& table, double loss, double rate, bool best) const {
+    return fmt::format("epoch {}/{}  {}validation MAE {:.5g} {}{}  {}", state_.epoch, options_.epochs,
+                       state_.epoch > 0 ? fmt::format("loss {:.5f}  {:.1f} sequences/s  ", loss, rate) : "",
+                       state_.last_mae, table.units == "1" ? "" : table.units, best ? "  best" : "",
+                       time_text(elapsed_s()));
+}
+
+void Trainer::validate() {
     const std::vector<std::unique_ptr<Baseline>> none;
-    const ScoreTable table = evaluate(validation_, contenders(forecaster_, none), forecaster_.normalizer());
+    const EvaluationSet set{data_.source, forecaster_.data().window, data_.validation,
+                            forecaster_.config().integer("eval.batch"), /*images=*/false};
+    const ScoreTable table = evaluate(set, contenders(forecaster_, none), forecaster_.normalizer());
     const Scores& scores = table.scores.front();
-    const double mae = scores.value(Metric::mae, 0);
-    if (!std::isfinite(mae)) {
-        throw Error(ExitCode::diverged, fmt::format("the validation error of epoch {} is {}", epoch, mae), "",
+    state_.last_mae = scores.value(Metric::mae, 0);
+    if (!std::isfinite(state_.last_mae)) {
+        throw Error(ExitCode::diverged,
+                    fmt::format("the validation error of epoch {} is {}", state_.epoch, state_.last_mae), "",
                     "a smaller --lr or optim.grad_clip");
     }
-    const bool trained = epoch > 0;
-    const double loss = trained ? loss_sum_ / static_cast<double>(epoch_step_) : std::nan("");
-    const double rate = trained ? static_cast<double>(sequences_) / std::max(1e-9, epoch_seconds_) : 0.0;
-    const bool best = mae < result_.best_mae;
+    const bool trained = state_.epoch > 0;
+    const double loss = state_.losses > 0 ? state_.loss_sum / static_cast<double>(state_.losses) : std::nan("");
+    const double rate = trained ? static_cast<double>(state_.sequences) / std::max(1e-9, state_.epoch_seconds) : 0.0;
+    const bool best = state_.last_mae < state_.best_mae;
     if (best) {
-        result_.best_mae = mae;
-        result_.best_epoch = epoch;
-        save("best", epoch, mae);
+        state_.best_mae = state_.last_mae;
+        state_.best_epoch = state_.epoch;
     }
-    save("last", epoch, mae);
-    log_.add({epoch, step_, lr_, loss, mae, scores.value(Metric::mse, 0), elapsed_s(), rate});
-    progress_.finish(fmt::format("epoch {}/{}  {}validation MAE {:.5g} {}{}  {}", epoch, options_.epochs,
-                                 trained ? fmt::format("loss {:.5f}  {:.1f} sequences/s  ", loss, rate) : "", mae,
-                                 table.units == "1" ? "" : table.units, best ? "  best" : "", time_text(elapsed_s())));
+    state_.validated = state_.epoch_step == steps_per_epoch_ || !trained;
+    if (trained && state_.validated) schedule_.validated(state_.last_mae);
+    if (state_.validated) stopping_.validated(state_.last_mae);
+    std::vector<double> leads;
+    for (std::int64_t lead = 1; lead <= scores.leads(); ++lead) leads.push_back(scores.value(Metric::mae, lead));
+    recorder_.epoch({state_.epoch, state_.step, lr_, loss, state_.last_mae, scores.value(Metric::mse, 0), elapsed_s(),
+                     rate, leads});
+    progress_.finish(summary(table, loss, rate, best));
+    if (best || state_.epoch % saving_.every == 0) save(best);
 }
 
-void Trainer::save(const std::string& which, std::int64_t epoch, double mae) const {
+bool Trainer::save_is_due() const {
+    if (saving_.every_steps > 0 && state_.step % saving_.every_steps == 0) return true;
+    return saving_.every_time_s > 0.0 && since(saved_) >= saving_.every_time_s;
+}
+
+void Trainer::save(bool best) {
+    learner_.publish();
+    state_.seconds = elapsed_s();
+    state_.rollbacks = 0;
+    writer_.save(snapshot(), state_.step, best);
+    recorder_.event("checkpoint", {{"epoch", state_.epoch}, {"best", best}});
+    saved_ = Clock::now();
+    saved_step_ = state_.step;
+}
+
+Checkpoint Trainer::snapshot() {
     Checkpoint checkpoint;
     forecaster_.put(checkpoint);
-    checkpoint.put_json("training", {{"epoch", epoch}, {"step", step_}, {"validation_mae", mae}});
-    checkpoint.save(run_.checkpoint(which));
+    learner_.put(checkpoint);
+    checkpoint.put_json("training", state_.json());
+    checkpoint.put_json("schedule", schedule_.state());
+    checkpoint.put_json("stopping", stopping_.state());
+    checkpoint.put_json("records", to_json(recorder_.records()));
+    checkpoint.put_json("engines", engine_choices());
+    checkpoint.put_json("environment", environment(forecaster_.device()));
+    return checkpoint;
 }
 
 }  // namespace nowcell

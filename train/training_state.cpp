@@ -19,7 +19,6 @@ void for_each_field(State& state, Visitor visit) {
     visit("epoch_step", state.epoch_step);
     visit("step", state.step);
     visit("validated", state.validated);
-    visit("ended", state.ended);
     visit("best_epoch", state.best_epoch);
     visit("best_validation_mae", state.best_mae);
     visit("validation_mae", state.last_mae);
@@ -30,8 +29,6 @@ void for_each_field(State& state, Visitor visit) {
     visit("rollbacks", state.rollbacks);
     visit("seconds", state.seconds);
     visit("epoch_seconds", state.epoch_seconds);
-    visit("training_s", state.training_s);
-    visit("waited_s", state.waited_s);
 }
 
 }  // namespace

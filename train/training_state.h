@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <limits>
-#include <string>
 
 namespace nowcell {
 
@@ -15,7 +14,6 @@ struct TrainingState {
     std::int64_t epoch_step = 0;  ///< steps of it that are done
     std::int64_t step = 0;        ///< steps of the run, skipped ones included
     bool validated = false;       ///< the epoch has been validated, or epoch 0 has
-    std::string ended;            ///< why the run is over; empty: it is not
 
     std::int64_t best_epoch = 0;
     double best_mae = std::numeric_limits<double>::infinity();  ///< validation, physical units
@@ -29,8 +27,6 @@ struct TrainingState {
 
     double seconds = 0.0;        ///< of training and validation, over all processes that worked on the run
     double epoch_seconds = 0.0;  ///< of the epoch's steps
-    double training_s = 0.0;     ///< in steps of epochs that are over
-    double waited_s = 0.0;       ///< of these, for data
 
     nlohmann::json json() const;
     /// Throws nlohmann::json::exception on a section that is none.
