@@ -3,6 +3,7 @@
 #include "data/missing.h"
 #include "src/engine_log.h"
 #include "src/error.h"
+#include "src/log.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -13,17 +14,6 @@
 #include <utility>
 
 namespace nowcell {
-namespace {
-
-std::string time_text(double seconds) {
-    const auto whole = static_cast<std::int64_t>(std::lround(seconds));
-    if (whole < 60) return fmt::format("{}s", whole);
-    if (whole < 3600) return fmt::format("{}m{:02}s", whole / 60, whole % 60);
-    return fmt::format("{}h{:02}m", whole / 3600, whole % 3600 / 60);
-}
-
-}  // namespace
-
 Trainer::Trainer(const FrameSource& source, std::vector<Window> training, std::vector<Window> validation,
                  Forecaster& forecaster, const RunDirectory& run)
     : forecaster_(forecaster),
@@ -36,13 +26,17 @@ Trainer::Trainer(const FrameSource& source, std::vector<Window> training, std::v
       validation_{source, window_, std::move(validation), forecaster.config().integer("eval.batch"), /*images=*/false},
       learner_(make_sequence_model(forecaster.trained_on().channels, forecaster.network().options(),
                                    forecaster.network().frame())),
-      log_(run.file("metrics.csv"), run.file("loss.png"), source.info().units,
-           options_.loss == "mae" ? forecaster.normalizer().scale() : std::nan("")),
+      recorder_(run, LogOptions::from(forecaster.config()), source.info().units,
+                options_.loss == "mae" ? forecaster.normalizer().scale() : std::nan("")),
+      log_(LogOptions::from(forecaster.config())),
       steps_per_epoch_(loader_.batches()) {
     copy_weights(*learner_, forecaster.network());
     learner_->to(forecaster.device());
     optimizer_ = make_optimizer(options_, learner_->parameters());
     result_.best_mae = std::numeric_limits<double>::infinity();
+    if (log_.pictures_every > 0) {
+        samples_ = std::make_unique<Samples>(source, window_, validation_.windows, log_.pictures);
+    }
     if (options_.epoch_windows > 0) {
         const std::int64_t wanted = (options_.epoch_windows + options_.batch - 1) / options_.batch;
         steps_per_epoch_ = std::min(steps_per_epoch_, wanted);
@@ -87,10 +81,13 @@ bool Trainer::train_epoch(std::int64_t epoch) {
     loss_sum_ = 0.0;
     learner_->train();
     epoch_start_s_ = elapsed_s();
+    result_.clock.start();
     for (Batch batch; epoch_step_ < steps_per_epoch_ && loader_.next(batch);) {
+        result_.clock.lap(&StepClock::data_s);
         train_step(batch, epoch);
         if (step_ == 1) log_engines();
-        progress_.update(progress_text(epoch));
+        if (progress_.due(epoch_step_, steps_per_epoch_)) progress_.show(progress(epoch));
+        result_.clock.lap(&StepClock::other_s);
         if (out_of_time() || stop_.received() != 0) break;
     }
     epoch_seconds_ = elapsed_s() - epoch_start_s_;
@@ -125,12 +122,14 @@ void Trainer::train_step(const Batch& batch, std::int64_t epoch) {
     lr_ = learning_rate(options_, step_, options_.epochs * steps_per_epoch_);
     set_learning_rate(*optimizer_, lr_);
     optimizer_->zero_grad();
+    result_.clock.lap(&StepClock::other_s);
     const Supervised taught = learner_->supervised(prepared.input, target, prepared.guides);
     const torch::Tensor mask = taught_mask(batch, taught);
     const bool empty = mask.defined() && !mask.any().item<bool>();
     if (empty && !std::exchange(said_empty_, true)) log_warning("a batch without any known target: nothing learned");
     const torch::Tensor loss = loss_of(options_.loss, taught, mask);
     loss.backward();
+    result_.clock.lap(&StepClock::model_s);
     const double norm = clip_gradients(learner_->parameters(), options_.grad_clip);
     const double value = loss.item<double>();
     if (!std::isfinite(value) || !std::isfinite(norm)) {
@@ -139,25 +138,35 @@ void Trainer::train_step(const Batch& batch, std::int64_t epoch) {
                                 epoch, epoch_step_ + 1, value, norm, lr_),
                     "", fmt::format("a smaller --lr or optim.grad_clip; {} holds the best epoch so far", run_.path()));
     }
+    result_.clock.lap(&StepClock::other_s);
     if (!empty) optimizer_->step();
+    result_.clock.lap(&StepClock::optimizer_s);
     ++step_;
     ++epoch_step_;
     sequences_ += batch.target.size(0);
     loss_sum_ += value;
     if (options_.ema > 0.0) update_average(forecaster_.network(), *learner_, options_.ema, step_);
+    const double passed = std::max(1e-9, elapsed_s() - epoch_start_s_);
+    recorder_.step(
+        {epoch, step_, value, lr_, norm, static_cast<double>(sequences_) / passed, loader_.waited_s() / passed, empty});
 }
 
-std::string Trainer::progress_text(std::int64_t epoch) const {
-    const double rate = static_cast<double>(sequences_) / std::max(1e-9, elapsed_s() - epoch_start_s_);
+ProgressRecord Trainer::progress(std::int64_t epoch) const {
+    const double passed = std::max(1e-9, elapsed_s() - epoch_start_s_);
     const auto left =
         static_cast<double>((options_.epochs - epoch) * steps_per_epoch_ + steps_per_epoch_ - epoch_step_);
     double eta = left * elapsed_s() / static_cast<double>(step_);
     if (options_.max_time_s > 0.0) eta = std::min(eta, options_.max_time_s - elapsed_s());
-    const double waited = loader_.waited_s() / std::max(1e-9, elapsed_s() - epoch_start_s_);
-    return fmt::format("epoch {}/{}  step {}/{}  loss {:.5f}  lr {:.1e}  {:.1f} sequences/s{}  ETA {}", epoch,
-                       options_.epochs, epoch_step_, steps_per_epoch_, loss_sum_ / static_cast<double>(epoch_step_),
-                       lr_, rate, waited > 0.05 ? fmt::format("  {:.0f} % waiting for data", 100.0 * waited) : "",
-                       time_text(std::max(0.0, eta)));
+    return {epoch,
+            options_.epochs,
+            epoch_step_,
+            steps_per_epoch_,
+            loss_sum_ / static_cast<double>(epoch_step_),
+            lr_,
+            static_cast<double>(sequences_) / passed,
+            loader_.waited_s() / passed,
+            process_memory_mib(),
+            std::max(0.0, eta)};
 }
 
 void Trainer::validate(std::int64_t epoch) {
@@ -178,11 +187,23 @@ void Trainer::validate(std::int64_t epoch) {
         result_.best_epoch = epoch;
         save("best", epoch, mae);
     }
+    std::vector<double> leads;
+    for (std::int64_t lead = 1; lead <= scores.leads(); ++lead) leads.push_back(scores.value(Metric::mae, lead));
+    const EpochRecord record{epoch, step_, lr_, loss, mae, scores.value(Metric::mse, 0), elapsed_s(), rate, leads};
+    recorder_.epoch(record);
     save("last", epoch, mae);
-    log_.add({epoch, step_, lr_, loss, mae, scores.value(Metric::mse, 0), elapsed_s(), rate});
-    progress_.finish(fmt::format("epoch {}/{}  {}validation MAE {:.5g} {}{}  {}", epoch, options_.epochs,
+    draw_samples(epoch);
+    progress_.finish(record,
+                     fmt::format("epoch {}/{}  {}validation MAE {:.5g} {}{}  {}", epoch, options_.epochs,
                                  trained ? fmt::format("loss {:.5f}  {:.1f} sequences/s  ", loss, rate) : "", mae,
                                  table.units == "1" ? "" : table.units, best ? "  best" : "", time_text(elapsed_s())));
+}
+
+void Trainer::draw_samples(std::int64_t epoch) {
+    if (samples_ == nullptr || epoch % log_.pictures_every != 0) return;
+    const std::vector<std::string> files = samples_->write(
+        forecaster_, run_.file(fmt::format("samples/epoch-{:04}", epoch)), fmt::format("epoch {}", epoch));
+    for (std::size_t i = 0; i < files.size(); ++i) recorder_.picture(fmt::format("sample/{}", i), files[i]);
 }
 
 void Trainer::save(const std::string& which, std::int64_t epoch, double mae) const {

@@ -4,11 +4,13 @@
 #include "data/loader.h"
 #include "predict/evaluation.h"
 #include "predict/forecaster.h"
-#include "src/log.h"
 #include "src/run_directory.h"
 #include "src/stop_signal.h"
 #include "train/optimizer.h"
-#include "train/run_log.h"
+#include "train/progress.h"
+#include "train/recorder.h"
+#include "train/samples.h"
+#include "train/step_clock.h"
 #include "train/train_options.h"
 
 #include <chrono>
@@ -25,6 +27,7 @@ struct TrainResult {
     double seconds = 0.0;
     double training_s = 0.0;  ///< of `seconds`, in training steps
     double waited_s = 0.0;    ///< of training_s, for data
+    StepClock clock;          ///< of training_s
     std::string why;          ///< "all epochs", "train.max_time", "train.patience", "signal"
     int signal = 0;
 };
@@ -43,11 +46,12 @@ class Trainer {
     bool train_epoch(std::int64_t epoch);  // false: stopped before its end
     void train_step(const Batch& batch, std::int64_t epoch);
     void validate(std::int64_t epoch);
+    void draw_samples(std::int64_t epoch);
     void save(const std::string& which, std::int64_t epoch, double mae) const;
     std::string stop_reason(std::int64_t epoch) const;  // empty: go on
     bool out_of_time() const;
     double elapsed_s() const;
-    std::string progress_text(std::int64_t epoch) const;
+    ProgressRecord progress(std::int64_t epoch) const;
     torch::Tensor filled_target(const Batch& batch) const;
     torch::Tensor taught_mask(const Batch& batch, const Supervised& taught) const;
 
@@ -59,8 +63,10 @@ class Trainer {
     EvaluationSet validation_;
     std::shared_ptr<SequenceModel> learner_;
     std::unique_ptr<torch::optim::Optimizer> optimizer_;
-    RunLog log_;
-    ProgressLine progress_;
+    RunRecorder recorder_;
+    LogOptions log_;
+    std::unique_ptr<Samples> samples_;  // or none
+    TrainingProgress progress_;
     StopSignal stop_;
     std::int64_t steps_per_epoch_;
     std::chrono::steady_clock::time_point start_;
