@@ -54,7 +54,8 @@ struct Curve {
     std::vector<double> y;  ///< NaN breaks the line
 };
 
-/// A PNG line plot with axes, ticks, legend and grid. Throws Error(output).
+/// A line plot with axes, ticks, legend and grid: SVG where `path` ends with ".svg", else PNG. A single curve without a
+/// name has no legend. Throws Error(output).
 void write_plot(const std::string& path, const std::string& title, const std::string& x_label,
                 const std::string& y_label, const std::vector<Curve>& curves);
 

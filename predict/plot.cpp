@@ -8,6 +8,7 @@
 #include "predict/canvas.h"
 #include "predict/pictures.h"
 #include "predict/plot_axis.h"
+#include "predict/svg_sheet.h"
 #include "predict/ticks.h"
 #include "src/files.h"
 
@@ -28,7 +29,7 @@ Rgb colour_of(std::size_t curve) { return kCurveColours[curve % kCurveColours.si
 
 // The sheet and where data lies on it.
 struct Plot {
-    Canvas canvas{kWidth, kHeight};
+    Sheet& sheet;
     Box area;
     Axis x, y;
     std::vector<std::string> y_names;
@@ -44,6 +45,7 @@ struct LegendPlace {
 // Entries above the plot, in lines, so that they never cover a curve.
 std::vector<LegendPlace> legend_places(const std::vector<Curve>& curves, int left, int right, int y) {
     std::vector<LegendPlace> places;
+    if (curves.size() == 1 && curves.front().name.empty()) return places;
     int x = left;
     for (const Curve& curve : curves) {
         const int width = 34 + text_width(curve.name, kTickCap);
@@ -57,45 +59,45 @@ std::vector<LegendPlace> legend_places(const std::vector<Curve>& curves, int lef
     return places;
 }
 
-void draw_legend(Canvas& canvas, const std::vector<Curve>& curves, const std::vector<LegendPlace>& places) {
-    for (std::size_t i = 0; i < curves.size(); ++i) {
+void draw_legend(Sheet& sheet, const std::vector<Curve>& curves, const std::vector<LegendPlace>& places) {
+    for (std::size_t i = 0; i < places.size(); ++i) {
         const auto [x, y] = places[i];
-        canvas.stroke({{x + 1.0, y - 4.0}, {x + 25.0, y - 4.0}}, colour_of(i), kCurveWidth + 0.5);
-        canvas.text(x + 34, y, fitted(curves[i].name, kTickCap, kWidth - kMargin - x - 34), {kTickCap, kInk});
+        sheet.stroke({{x + 1.0, y - 4.0}, {x + 25.0, y - 4.0}}, colour_of(i), kCurveWidth + 0.5);
+        sheet.text(x + 34, y, fitted(curves[i].name, kTickCap, kWidth - kMargin - x - 34), {kTickCap, kInk});
     }
 }
 
 void draw_axes(Plot& plot, const std::string& x_label, const std::string& y_label) {
-    Canvas& canvas = plot.canvas;
+    Sheet& sheet = plot.sheet;
     const Box& area = plot.area;
     for (std::size_t i = 0; i < plot.y.ticks.size(); ++i) {
         const int y = static_cast<int>(std::lround(plot.to_y(plot.y.ticks[i])));
-        canvas.fill({area.x, y, area.width, 1}, kFaint);
-        canvas.text(area.x - 9, y + kTickCap / 2, plot.y_names[i], {kTickCap, kSoftInk, Align::right});
+        sheet.fill({area.x, y, area.width, 1}, kFaint);
+        sheet.text(area.x - 9, y + kTickCap / 2, plot.y_names[i], {kTickCap, kSoftInk, Align::right});
     }
     const auto names = tick_labels(plot.x.ticks);
     for (std::size_t i = 0; i < names.size(); ++i) {
         const int x = static_cast<int>(std::lround(plot.to_x(plot.x.ticks[i])));
-        canvas.fill({x, area.y + area.height, 1, 5}, kLine);
-        canvas.text(x, area.y + area.height + 9 + kTickCap, names[i], {kTickCap, kSoftInk, Align::centre});
+        sheet.fill({x, area.y + area.height, 1, 5}, kLine);
+        sheet.text(x, area.y + area.height + 9 + kTickCap, names[i], {kTickCap, kSoftInk, Align::centre});
     }
-    canvas.fill({area.x, area.y + area.height, area.width + 1, 1}, kLine);
-    canvas.text(area.x + area.width / 2.0, kHeight - kMargin, x_label, {kLabelCap, kInk, Align::centre});
-    canvas.text(kMargin + kLabelCap, area.y + area.height / 2.0, fitted(y_label, kLabelCap, area.height),
-                {kLabelCap, kInk, Align::centre, true});
+    sheet.fill({area.x, area.y + area.height, area.width + 1, 1}, kLine);
+    sheet.text(area.x + area.width / 2.0, kHeight - kMargin, x_label, {kLabelCap, kInk, Align::centre});
+    sheet.text(kMargin + kLabelCap, area.y + area.height / 2.0, fitted(y_label, kLabelCap, area.height),
+               {kLabelCap, kInk, Align::centre, true});
 }
 
 void draw_curve(Plot& plot, const Curve& curve, Rgb colour) {
     std::vector<Spot> run;
     const auto finish = [&] {
-        plot.canvas.stroke(run, colour, run.size() == 1 ? 3 * kCurveWidth : kCurveWidth);
+        plot.sheet.stroke(run, colour, run.size() == 1 ? 3 * kCurveWidth : kCurveWidth);
         run.clear();
     };
     const std::size_t count = std::min(curve.x.size(), curve.y.size());
     for (std::size_t i = 0; i < count; ++i) {
         if (plot.x.holds(curve.x[i]) && plot.y.holds(curve.y[i])) {
             run.push_back({plot.to_x(curve.x[i]), plot.to_y(curve.y[i])});
-            if (count <= kFewPoints) plot.canvas.stroke({run.back()}, colour, 2.6 * kCurveWidth);
+            if (count <= kFewPoints) plot.sheet.stroke({run.back()}, colour, 2.6 * kCurveWidth);
         } else {
             finish();
         }
@@ -123,29 +125,39 @@ Box area_below(int top, const std::string& y_label, const std::vector<std::strin
     return {left, top, kWidth - kMargin - 12 - left, kHeight - kMargin - kAxisText - top};
 }
 
-}  // namespace
-
-void write_plot(const std::string& path, const std::string& title, const std::string& x_label,
-                const std::string& y_label, const std::vector<Curve>& curves) {
-    Plot plot;
-    plot.x = x_axis(all_of(curves, &Curve::x));
-    plot.y = y_axis(all_of(curves, &Curve::y));
+void draw(Sheet& sheet, const std::string& title, const std::string& x_label, const std::string& y_label,
+          const std::vector<Curve>& curves) {
+    Plot plot{sheet, {}, x_axis(all_of(curves, &Curve::x)), y_axis(all_of(curves, &Curve::y)), {}};
     plot.y_names = tick_labels(plot.y.ticks);
     const int left = area_below(0, y_label, plot.y_names).x;
     const int title_base = kMargin + static_cast<int>(kTitleCap);
     const auto places = legend_places(curves, left, kWidth - kMargin, title.empty() ? title_base : title_base + 30);
     const int header = places.empty() ? title_base : places.back().y;
     plot.area = area_below(header + 18, y_label, plot.y_names);
-    plot.canvas.text(left, title_base, fitted(title, kTitleCap, kWidth - kMargin - left), {kTitleCap, kInk});
-    draw_legend(plot.canvas, curves, places);
+    plot.sheet.text(left, title_base, fitted(title, kTitleCap, kWidth - kMargin - left), {kTitleCap, kInk});
+    draw_legend(plot.sheet, curves, places);
     draw_axes(plot, x_label, y_label);
     if (!has_points(plot, curves)) {
         const double x = plot.area.x + plot.area.width / 2.0, y = plot.area.y + plot.area.height / 2.0 - 14;
-        plot.canvas.text(x, y, "no data", {kLabelCap, kSoftInk, Align::centre});
+        plot.sheet.text(x, y, "no data", {kLabelCap, kSoftInk, Align::centre});
     }
     // The first curve is drawn last: it is the one the plot is about.
     for (std::size_t i = curves.size(); i-- > 0;) draw_curve(plot, curves[i], colour_of(i));
-    write_atomically(path, plot.canvas.png());
+}
+
+}  // namespace
+
+void write_plot(const std::string& path, const std::string& title, const std::string& x_label,
+                const std::string& y_label, const std::vector<Curve>& curves) {
+    if (path.ends_with(".svg")) {
+        SvgSheet sheet(kWidth, kHeight);
+        draw(sheet, title, x_label, y_label, curves);
+        write_atomically(path, sheet.svg());
+    } else {
+        Canvas canvas(kWidth, kHeight);
+        draw(canvas, title, x_label, y_label, curves);
+        write_atomically(path, canvas.png());
+    }
 }
 
 }  // namespace nowcell

@@ -10,7 +10,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <exception>
 #include <filesystem>
 #include <string>
@@ -82,8 +81,7 @@ std::string first_lines(const std::string& text) {
 }
 
 int fail(const std::string& verb, const Error& error) {
-    const std::string prefix = verb.empty() ? "nowcell" : "nowcell " + verb;
-    std::fputs(error.block(prefix).c_str(), stderr);
+    log_failure(verb.empty() ? "nowcell" : "nowcell " + verb, error);
     return static_cast<int>(error.code());
 }
 
@@ -93,6 +91,7 @@ int main_checked(const std::vector<std::string>& words) {
         const Request request = parse_command_line(words);
         verb = request.verb;
         set_verbosity(request.verbosity);
+        set_narration(narration_from(request.text("--progress")));
         return run(request);
     } catch (const Error& error) {
         return fail(verb, error);

@@ -47,6 +47,16 @@ Flag force_flag() {
     return {.name = "--force", .type = FlagType::none, .value = "", .help = "replace outputs that exist"};
 }
 
+Flag progress_flag() {
+    return {.name = "--progress",
+            .value = "MODE",
+            .help =
+                "on stderr: a live line on a terminal and plain lines elsewhere (auto), plain lines, no progress, or "
+                "one JSON object a line",
+            .fallback = "auto",
+            .choices = {"auto", "plain", "none", "json"}};
+}
+
 Flag config_flag() {
     return {.name = "--config", .value = "FILE", .help = "configuration file (TOML)", .aliases = {"-c"}};
 }

@@ -64,6 +64,7 @@ Flag device_flag();
 Flag algorithm_flag();  ///< sets cells.algorithm
 Flag json_flag();
 Flag force_flag();
+Flag progress_flag();  ///< for verbs that work long
 Flag config_flag();
 Flag set_flag();
 

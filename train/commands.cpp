@@ -1,11 +1,11 @@
 // The handler of train.
-#include "predict/pictures.h"
 #include "src/device.h"
 #include "src/error.h"
 #include "src/json.h"
 #include "src/log.h"
 #include "src/report.h"
 #include "train/prepare.h"
+#include "train/samples.h"
 #include "train/trainer.h"
 
 #include <fmt/format.h>
@@ -17,17 +17,6 @@
 
 namespace nowcell {
 namespace {
-
-// A forecast of the first validation window by the best weights, as a picture.
-void draw_sample(const Forecaster& best, const FrameSource& source, const Window& window, const std::string& path) {
-    const WindowOptions& options = best.data().window;
-    const Batch batch = read_windows(source, options, {window});
-    const torch::Tensor past = batch.past[0];
-    const Forecast picture = drawable({past.narrow(0, past.size(0) - options.input_steps, options.input_steps),
-                                       best.forecast(batch.past, options.output_steps)[0], batch.target[0],
-                                       "validation", source.info().step_s * static_cast<double>(options.frame_step)});
-    write_strip(path, picture, colour_scale(picture, source.info().units));
-}
 
 double waiting_percent(const TrainResult& result) {
     return 100.0 * result.waited_s / std::max(1e-9, result.training_s);
@@ -84,7 +73,7 @@ int train(const Request& request) {
                          validation.size(), forecaster.network().parameter_count(), run.path()));
     const TrainResult result = run_training(*source, training, validation, forecaster, run);
     const Forecaster best = Forecaster::load(run.path(), device);
-    draw_sample(best, *source, validation.front(), run.file("validation.png"));
+    Samples(*source, best.data().window, validation, 1).write_first(best, run.file("validation.png"), "validation");
     deliver(request, result_text(result, run, source->info().units), result_json(result, run, source->info().units));
     if (result.signal == SIGINT) return static_cast<int>(ExitCode::interrupted);
     return static_cast<int>(result.signal == SIGTERM ? ExitCode::terminated : ExitCode::ok);

@@ -35,6 +35,7 @@ std::vector<Verb> train_verbs() {
                .value = "TIME",
                .help = "stop after this long",
                .key = "train.max_time"},
+              progress_flag(),
               force_flag(),
               device,
               algorithm_flag(),
