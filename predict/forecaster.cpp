@@ -40,6 +40,20 @@ TrainedOn trained_on_from(const Json& json) {
             json.at("step_s"),   json.at("path"),   json.at("dataset"), json.at("fingerprint")};
 }
 
+// Whatever a checkpoint lacks is an error of the model at `path`.
+template <typename Action>
+auto refused_as_model(const std::string& path, Action action) {
+    try {
+        return action();
+    } catch (const Error& error) {
+        if (error.code() == ExitCode::model) throw;
+        throw Error(ExitCode::model, fmt::format("cannot use {}: {}", path, error.what()), "",
+                    "use the nowcell that wrote it");
+    } catch (const std::exception& error) {  // a section or tensor without what it must have
+        throw Error(ExitCode::model, fmt::format("cannot use {}: {}", path, error.what()));
+    }
+}
+
 }  // namespace
 
 Forecaster::Forecaster(Config config, std::shared_ptr<SequenceModel> network, Normalizer normalizer,
@@ -59,13 +73,15 @@ Forecaster::Forecaster(Config config, std::shared_ptr<SequenceModel> network, No
 Forecaster Forecaster::load(const std::string& model, torch::Device device, const std::vector<std::string>& overrides) {
     std::string path;
     const Checkpoint checkpoint = Checkpoint::load_first(RunDirectory::resolve_model(model), path);
-    return from(checkpoint, path, device, overrides);
+    return refused_as_model(path, [&] {
+        return from(checkpoint, path, device,
+                    Config::parse(checkpoint.sections.at("config"), path + " (config)", overrides));
+    });
 }
 
 Forecaster Forecaster::from(const Checkpoint& checkpoint, const std::string& path, torch::Device device,
-                            const std::vector<std::string>& overrides) {
-    try {
-        Config config = Config::parse(checkpoint.sections.at("config"), path + " (config)", overrides);
+                            Config config) {
+    return refused_as_model(path, [&]() -> Forecaster {
         TrainedOn trained_on = trained_on_from(checkpoint.get_json("data"));
         auto network = make_sequence_model(trained_on.channels, ModelOptions::from(config), trained_on.frame());
         checkpoint.get_model(*network);
@@ -73,12 +89,7 @@ Forecaster Forecaster::from(const Checkpoint& checkpoint, const std::string& pat
                                   checkpoint.tensors.at("climatology")};
         return {std::move(config),    std::move(network),    normalizer_from(checkpoint.get_json("normalizer")),
                 std::move(baselines), std::move(trained_on), device};
-    } catch (const Error& error) {
-        throw Error(ExitCode::model, fmt::format("cannot use {}: {}", path, error.what()), "",
-                    "use the nowcell that wrote it");
-    } catch (const std::exception& error) {  // a section or tensor without what it must have
-        throw Error(ExitCode::model, fmt::format("cannot use {}: {}", path, error.what()));
-    }
+    });
 }
 
 void Forecaster::put(Checkpoint& checkpoint) const {

@@ -46,9 +46,8 @@ class Forecaster {
     static Forecaster load(const std::string& model, torch::Device device,
                            const std::vector<std::string>& overrides = {});
 
-    /// The same from a checkpoint that has been read; `path` stands for it in messages.
-    static Forecaster from(const Checkpoint& checkpoint, const std::string& path, torch::Device device,
-                           const std::vector<std::string>& overrides = {});
+    /// The same from a checkpoint that has been read and its resolved configuration; `path` stands for it in messages.
+    static Forecaster from(const Checkpoint& checkpoint, const std::string& path, torch::Device device, Config config);
 
     /// Everything load() needs.
     void put(Checkpoint& checkpoint) const;

@@ -6,6 +6,7 @@
 #include "src/error.h"
 #include "src/model_options.h"
 #include "src/verbs.h"
+#include "train/checkpoint_options.h"
 #include "train/log_keys.h"
 #include "train/verbs.h"
 
@@ -26,6 +27,7 @@ const std::vector<Key>& all_keys() {
         std::vector<Key> all = data_keys();
         append(all, model_keys());
         append(all, train_keys());
+        append(all, checkpoint_keys());
         append(all, log_keys());
         append(all, predict_keys());
         return all;

@@ -1,13 +1,17 @@
 // The handler of train.
 #include "src/device.h"
 #include "src/error.h"
+#include "src/files.h"
 #include "src/json.h"
 #include "src/log.h"
 #include "src/report.h"
+#include "train/beginning.h"
+#include "train/environment.h"
 #include "train/prepare.h"
 #include "train/samples.h"
 #include "train/trainer.h"
 
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -19,61 +23,144 @@ namespace nowcell {
 namespace {
 
 double waiting_percent(const TrainResult& result) {
-    return 100.0 * result.waited_s / std::max(1e-9, result.training_s);
+    return 100.0 * result.clock.data_s / std::max(1e-9, result.clock.total_s());
 }
 
 std::string result_text(const TrainResult& result, const RunDirectory& run, const std::string& units) {
+    const TrainingState& state = result.state;
+    const std::string next = result.signal != 0 ? "nowcell train --resume " + run.path()
+                                                : "nowcell evaluate --model " + run.path() + " --input DATA";
     return fmt::format(
         "{}\nended by {} after {} epoch{} and {:.0f} s ({:.1f} % of the steps' time waiting for data); best epoch {}: "
-        "validation MAE {:.5g}{}\n"
-        "next: nowcell evaluate --model {} --input DATA\n",
-        run.path(), result.why, result.epochs, result.epochs == 1 ? "" : "s", result.seconds, waiting_percent(result),
-        result.best_epoch, result.best_mae, units == "1" ? "" : " " + units, run.path());
+        "validation MAE {:.5g}{}\nnext: {}\n",
+        run.path(), result.why, state.epoch, state.epoch == 1 ? "" : "s", state.seconds, waiting_percent(result),
+        state.best_epoch, state.best_mae, units == "1" ? "" : " " + units, next);
 }
 
 std::string result_json(const TrainResult& result, const RunDirectory& run, const std::string& units) {
     const nlohmann::ordered_json report = {{"schema", "nowcell.train/1"},
                                            {"run", run.path()},
                                            {"ended_by", result.why},
-                                           {"epochs", result.epochs},
-                                           {"seconds", result.seconds},
+                                           {"epochs", result.state.epoch},
+                                           {"steps", result.state.step},
+                                           {"seconds", result.state.seconds},
                                            {"waiting_percent", waiting_percent(result)},
-                                           {"best_epoch", result.best_epoch},
-                                           {"best_validation_mae", result.best_mae},
+                                           {"best_epoch", result.state.best_epoch},
+                                           {"best_validation_mae", result.state.best_mae},
                                            {"unit", units}};
     return json_text(report);
 }
 
-// A run that fails before its first checkpoint leaves nothing behind.
-TrainResult run_training(const FrameSource& source, const std::vector<Window>& training,
-                         const std::vector<Window>& validation, Forecaster& forecaster, const RunDirectory& run) {
+// The facts of run.json.
+nlohmann::ordered_json facts(const Request& request, const Forecaster& forecaster, const Beginning& beginning) {
+    nlohmann::ordered_json json = {{"command", request.command_line},
+                                   {"environment", environment(forecaster.device())},
+                                   {"seed", forecaster.config().integer("train.seed")},
+                                   {"data",
+                                    {{"path", forecaster.trained_on().path},
+                                     {"dataset", forecaster.trained_on().dataset},
+                                     {"fingerprint", forecaster.trained_on().fingerprint}}},
+                                   {"parameters", forecaster.network().parameter_count()}};
+    if (!beginning.repeats.empty()) json["repeats"] = beginning.repeats;
+    return json;
+}
+
+// What ended the run stays the error that is shown, even when it cannot be written down.
+void note_failure(RunRecorder& recorder, const std::string& state, const std::string& what) noexcept {
     try {
-        return Trainer(source, training, validation, forecaster, run).run();
+        recorder.finished(state, {{"error", what}});
+    } catch (...) {
+    }
+}
+
+TrainResult run_trainer(Trainer& trainer, const nlohmann::ordered_json& facts) {
+    trainer.recorder().started(facts);
+    try {
+        const TrainResult result = trainer.run();
+        trainer.recorder().finished(result.signal != 0 ? "stopped" : "done",
+                                    {{"ended_by", result.why},
+                                     {"best", {{"epoch", result.state.best_epoch}, {"mae", result.state.best_mae}}}});
+        return result;
+    } catch (const Error& error) {
+        note_failure(trainer.recorder(), error.code() == ExitCode::diverged ? "diverged" : "failed", error.what());
+        throw;
+    } catch (const std::exception& error) {
+        note_failure(trainer.recorder(), "failed", error.what());
+        throw;
+    }
+}
+
+// A run that fails before its first checkpoint leaves nothing behind.
+TrainResult run_training(const TrainingData& data, Forecaster& forecaster, const RunDirectory& run,
+                         const Beginning& beginning, const nlohmann::ordered_json& facts) {
+    try {
+        Trainer trainer(data, forecaster, run, beginning.checkpoint);
+        return run_trainer(trainer, facts);
     } catch (...) {
         if (!std::filesystem::exists(run.checkpoint("best"))) run.discard();
         throw;
     }
 }
 
-int train(const Request& request) {
-    Config config = request.config();
+// The threads that the run had before, unless others are asked for: sums in another order have other last bits.
+void choose_threads_as(const Beginning& beginning, const Request& request) {
     choose_threads(request);
+    if (!beginning.checkpoint || request.has("--threads")) return;
+    at::set_num_threads(beginning.checkpoint->get_json("environment").at("threads").get<int>());
+}
+
+RunDirectory open_run(const Beginning& beginning, const Request& request, const Config& config) {
+    if (beginning.interrupted) {
+        write_atomically(beginning.interrupted->file("config.toml"), config.toml(true));
+        return *beginning.interrupted;
+    }
+    // A run that was interrupted before it had a configuration may be begun again.
+    const bool force = request.has("--force") || request.has("--resume");
+    const std::string name = request.has("--config") ? request.text("--config") : request.text("--from-run");
+    return RunDirectory::create(request.text("--output"), name, config, force);
+}
+
+// What has changed since a run began that goes on now, or that is repeated.
+void check_against_before(const Beginning& beginning, const SourceInfo& info, const Request& request,
+                          torch::Device device) {
+    if (!beginning.repeats.empty()) compare_with(beginning.repeats, info, device);
+    if (!beginning.checkpoint) return;
+    check_same_data(*beginning.checkpoint, info, request.has("--accept-data-change"));
+    for (const std::string& change :
+         environment_changes(beginning.checkpoint->get_json("environment"), environment(device))) {
+        log_warning(change + ": the run will not end with the same bits as without the interruption");
+    }
+}
+
+int train(const Request& request) {
+    const Beginning beginning = Beginning::from(request);
+    Config config = beginning.config;
+    choose_threads_as(beginning, request);
     const torch::Device device = choose_device(config.text("train.device"));
     make_deterministic(static_cast<std::uint64_t>(config.integer("train.seed")));
+    if (config.boolean("train.deterministic")) require_determinism(config);
 
     const auto source = open_source(DataOptions::from(config).source);
     settle_period(config, source->info());
-    const auto [training, validation] = cut_training_windows(config, source->info());
-    Forecaster forecaster = prepare_forecaster(config, *source, training, device);
+    check_against_before(beginning, source->info(), request, device);
+    auto [training, validation] = cut_training_windows(config, source->info());
+    Forecaster forecaster =
+        beginning.checkpoint ? Forecaster::from(*beginning.checkpoint, beginning.interrupted->path(), device, config)
+                             : prepare_forecaster(config, *source, training, device);
 
-    const RunDirectory run =
-        RunDirectory::create(request.text("--output"), request.text("--config"), config, request.has("--force"));
+    const RunDirectory run = open_run(beginning, request, config);
+    const RunLock lock(run);
     log_info(describe(device));
     log_info(fmt::format("{} training and {} validation windows, {} parameters, run {}", training.size(),
                          validation.size(), forecaster.network().parameter_count(), run.path()));
-    const TrainResult result = run_training(*source, training, validation, forecaster, run);
-    const Forecaster best = Forecaster::load(run.path(), device);
-    Samples(*source, best.data().window, validation, 1).write_first(best, run.file("validation.png"), "validation");
+    const TrainingData data{*source, std::move(training), std::move(validation)};
+    const TrainResult result =
+        run_training(data, forecaster, run, beginning, facts(request, forecaster, beginning));
+    if (result.signal == 0) {
+        const Forecaster best = Forecaster::load(run.path(), device);
+        Samples(*source, best.data().window, data.validation, 1)
+            .write_first(best, run.file("validation.png"), "validation");
+    }
     deliver(request, result_text(result, run, source->info().units), result_json(result, run, source->info().units));
     if (result.signal == SIGINT) return static_cast<int>(ExitCode::interrupted);
     return static_cast<int>(result.signal == SIGTERM ? ExitCode::terminated : ExitCode::ok);

@@ -65,7 +65,11 @@ Trainer::Trainer(TrainingData data, Forecaster& forecaster, const RunDirectory& 
       stopping_(options_.patience, options_.min_delta),
       recorder_(run, LogOptions::from(forecaster.config()), data_.source.info().units,
                 options_.loss.name == "mae" ? forecaster.normalizer().scale() : std::nan(""), resumption(resumed)),
+      log_(LogOptions::from(forecaster.config())),
       writer_(run, saving_.keep, step_of(resumed)) {
+    if (log_.pictures_every > 0) {
+        samples_ = std::make_unique<Samples>(data_.source, forecaster.data().window, data_.validation, log_.pictures);
+    }
     if (resumed) take_up(*resumed);
 }
 
@@ -232,10 +236,27 @@ void Trainer::validate() {
     if (state_.validated) stopping_.validated(state_.last_mae);
     std::vector<double> leads;
     for (std::int64_t lead = 1; lead <= scores.leads(); ++lead) leads.push_back(scores.value(Metric::mae, lead));
-    recorder_.epoch({state_.epoch, state_.step, lr_, loss, state_.last_mae, scores.value(Metric::mse, 0), elapsed_s(),
-                     rate, leads});
-    progress_.finish(summary(table, loss, rate, best));
+    const EpochRecord record{state_.epoch,
+                             state_.step,
+                             lr_,
+                             loss,
+                             state_.last_mae,
+                             scores.value(Metric::mse, 0),
+                             elapsed_s(),
+                             rate,
+                             leads};
+    recorder_.epoch(record);
     if (best || state_.epoch % saving_.every == 0) save(best);
+    draw_samples();
+    progress_.finish(record, summary(table, loss, rate, best));
+}
+
+void Trainer::draw_samples() {
+    if (samples_ == nullptr || state_.epoch % log_.pictures_every != 0) return;
+    const std::vector<std::string> files =
+        samples_->write(forecaster_, run_.file(fmt::format("samples/epoch-{:04}", state_.epoch)),
+                        fmt::format("epoch {}", state_.epoch));
+    for (std::size_t i = 0; i < files.size(); ++i) recorder_.picture(fmt::format("sample/{}", i), files[i]);
 }
 
 bool Trainer::save_is_due() const {

@@ -11,6 +11,7 @@
 #include "train/learner.h"
 #include "train/progress.h"
 #include "train/recorder.h"
+#include "train/samples.h"
 #include "train/schedule.h"
 #include "train/step_clock.h"
 #include "train/training_state.h"
@@ -67,6 +68,7 @@ class Trainer {
     bool out_of_time() const;
     double elapsed_s() const;
     void show_progress();
+    void draw_samples();
     std::string summary(const ScoreTable& table, double loss, double rate, bool best) const;
 
     TrainingData data_;
@@ -81,6 +83,8 @@ class Trainer {
     EarlyStopping stopping_;
     TrainingState state_;
     RunRecorder recorder_;
+    LogOptions log_;
+    std::unique_ptr<Samples> samples_;  // or none
     CheckpointWriter writer_;
     StopSignal stop_;
     TrainingProgress progress_;

@@ -4,7 +4,7 @@ namespace nowcell {
 
 std::vector<Verb> train_verbs() {
     Flag config = config_flag();
-    config.required = true;
+    config.help += "; needed unless --resume or --from-run names a run";
     Flag device = device_flag();
     device.fallback.clear();
     device.key = "train.device";
@@ -15,6 +15,22 @@ std::vector<Verb> train_verbs() {
          .flags =
              {config,
               set_flag(),
+              {.name = "--resume",
+               .value = "RUN|auto",
+               .help = "go on with a run that was interrupted, from its newest whole checkpoint; auto: with --output, or "
+                       "the newest run under runs/ that is not done, and from the beginning where there is none"},
+              {.name = "--from-run",
+               .value = "RUN",
+               .help = "a new run with the configuration of another one; says what has changed since"},
+              {.name = "--accept-data-change",
+               .type = FlagType::none,
+               .value = "",
+               .help = "with --resume: go on although the data are not those that the run began with"},
+              {.name = "--deterministic",
+               .type = FlagType::none,
+               .value = "",
+               .help = "refuse what could give other numbers in another run",
+               .key = "train.deterministic"},
               output_flag("run directory to make; default: the next runs/NAME-NNN"),
               {.name = "--epochs",
                .type = FlagType::integer,
@@ -43,7 +59,8 @@ std::vector<Verb> train_verbs() {
               json_flag()},
          .examples =
              {"nowcell train --config configs/bouncing_digits.toml --set data.path=digits.h5 --output runs/digits",
-              "nowcell train --config configs/era5_t2m.toml --set data.path=era5.h5 --set train.max_time=6m"}},
+              "nowcell train --config configs/era5_t2m.toml --set data.path=era5.h5 --set train.max_time=6m",
+              "nowcell train --resume runs/digits", "nowcell train --config my.toml --output runs/a --resume auto"}},
         {.name = "bench data",
          .summary = "Time the loader beside plain pread of the same bytes, over ways of storing frames and numbers of "
                     "readers, and measure its memory.",
@@ -143,6 +160,17 @@ std::vector<Key> train_keys() {
          .help = "decay of the averaged weights that are validated and saved; 0: no average",
          .min = 0,
          .max = 0.99999},
+        {.name = "train.on_nan",
+         .type = KeyType::text,
+         .fallback = "\"halt\"",
+         .help = "what NaN or Inf in loss or gradients does: halt ends the run with code 6; skip leaves the step out, ten "
+                 "in a row end the run; rollback takes weights and optimiser of the newest checkpoint and goes on behind "
+                 "the step, three times at most without a new checkpoint",
+         .choices = {"halt", "skip", "rollback"}},
+        {.name = "train.deterministic",
+         .type = KeyType::boolean,
+         .fallback = "false",
+         .help = "refuse what could give other numbers in another run on the same kind of machine with as many threads"},
         {.name = "train.device", .type = KeyType::text, .fallback = "\"auto\"", .help = "auto | cpu | cuda[:N]"},
     };
 }
