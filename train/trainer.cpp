@@ -37,16 +37,19 @@ Trainer::Trainer(const FrameSource& source, std::vector<Window> training, std::v
       learner_(make_sequence_model(forecaster.trained_on().channels, forecaster.network().options(),
                                    forecaster.network().frame())),
       log_(run.file("metrics.csv"), run.file("loss.png"), source.info().units,
-           options_.loss == "mae" ? forecaster.normalizer().scale() : std::nan("")),
+           options_.loss.name == "mae" ? forecaster.normalizer().scale() : std::nan("")),
+      loss_(options_.loss, forecaster.normalizer()),
+      stopping_(options_.patience, options_.min_delta),
       steps_per_epoch_(loader_.batches()) {
     copy_weights(*learner_, forecaster.network());
     learner_->to(forecaster.device());
-    optimizer_ = make_optimizer(options_, learner_->parameters());
+    optimizer_ = make_optimizer(options_.optimizer, named_parameters(*learner_));
     result_.best_mae = std::numeric_limits<double>::infinity();
     if (options_.epoch_windows > 0) {
         const std::int64_t wanted = (options_.epoch_windows + options_.batch - 1) / options_.batch;
         steps_per_epoch_ = std::min(steps_per_epoch_, wanted);
     }
+    schedule_ = std::make_unique<Schedule>(options_.schedule, options_.epochs * steps_per_epoch_);
 }
 
 double Trainer::elapsed_s() const {
@@ -58,8 +61,7 @@ bool Trainer::out_of_time() const { return options_.max_time_s > 0.0 && elapsed_
 std::string Trainer::stop_reason(std::int64_t epoch) const {
     if (stop_.received() != 0) return "signal";
     if (out_of_time()) return "train.max_time";
-    const bool patient = options_.patience == 0 || epoch - result_.best_epoch < options_.patience;
-    if (!patient) return "train.patience";
+    if (stopping_.stop()) return "train.patience";
     return epoch == options_.epochs ? "all epochs" : "";
 }
 
@@ -122,16 +124,15 @@ void Trainer::train_step(const Batch& batch, std::int64_t epoch) {
     const Prepared prepared = forecaster_.prepare(batch.past, window_.output_steps);
     const torch::Tensor target =
         forecaster_.normalizer().apply(filled_target(batch).to(forecaster_.device(), /*non_blocking=*/true));
-    lr_ = learning_rate(options_, step_, options_.epochs * steps_per_epoch_);
-    set_learning_rate(*optimizer_, lr_);
+    lr_ = schedule_->lr(step_);
     optimizer_->zero_grad();
     const Supervised taught = learner_->supervised(prepared.input, target, prepared.guides);
     const torch::Tensor mask = taught_mask(batch, taught);
     const bool empty = mask.defined() && !mask.any().item<bool>();
     if (empty && !std::exchange(said_empty_, true)) log_warning("a batch without any known target: nothing learned");
-    const torch::Tensor loss = loss_of(options_.loss, taught, mask);
+    const torch::Tensor loss = loss_(taught, mask, window_.input_steps);
     loss.backward();
-    const double norm = clip_gradients(learner_->parameters(), options_.grad_clip);
+    const double norm = clip_gradients(optimizer_->parameters(), options_.optimizer);
     const double value = loss.item<double>();
     if (!std::isfinite(value) || !std::isfinite(norm)) {
         throw Error(ExitCode::diverged,
@@ -139,7 +140,7 @@ void Trainer::train_step(const Batch& batch, std::int64_t epoch) {
                                 epoch, epoch_step_ + 1, value, norm, lr_),
                     "", fmt::format("a smaller --lr or optim.grad_clip; {} holds the best epoch so far", run_.path()));
     }
-    if (!empty) optimizer_->step();
+    if (!empty) optimizer_->step(lr_);
     ++step_;
     ++epoch_step_;
     sequences_ += batch.target.size(0);
@@ -173,6 +174,8 @@ void Trainer::validate(std::int64_t epoch) {
     const double loss = trained ? loss_sum_ / static_cast<double>(epoch_step_) : std::nan("");
     const double rate = trained ? static_cast<double>(sequences_) / std::max(1e-9, epoch_seconds_) : 0.0;
     const bool best = mae < result_.best_mae;
+    stopping_.validated(mae);
+    if (trained) schedule_->validated(mae);
     if (best) {
         result_.best_mae = mae;
         result_.best_epoch = epoch;

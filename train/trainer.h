@@ -7,8 +7,10 @@
 #include "src/log.h"
 #include "src/run_directory.h"
 #include "src/stop_signal.h"
+#include "train/loss.h"
 #include "train/optimizer.h"
 #include "train/run_log.h"
+#include "train/schedule.h"
 #include "train/train_options.h"
 
 #include <chrono>
@@ -58,8 +60,11 @@ class Trainer {
     Loader loader_;
     EvaluationSet validation_;
     std::shared_ptr<SequenceModel> learner_;
-    std::unique_ptr<torch::optim::Optimizer> optimizer_;
+    std::unique_ptr<Optimizer> optimizer_;
+    std::unique_ptr<Schedule> schedule_;
     RunLog log_;
+    Loss loss_;
+    EarlyStopping stopping_;
     ProgressLine progress_;
     StopSignal stop_;
     std::int64_t steps_per_epoch_;
