@@ -1,6 +1,7 @@
 #include "predict/metrics.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
 
 #include <cmath>
 #include <limits>
@@ -15,6 +16,7 @@ constexpr double kC2 = 0.03 * 0.03;
 constexpr double kLeastError = 1e-10;  // 100 dB
 
 torch::Tensor gaussian() {
+    const c10::InferenceMode recordable(false);  // autograd takes no tensor that was made in inference mode
     const torch::Tensor x = at::arange(kWindow, at::kDouble) - (kWindow - 1) / 2;
     const torch::Tensor weights = at::exp(-(x * x) / (2.0 * kSigma * kSigma));
     return weights / weights.sum();
@@ -22,7 +24,8 @@ torch::Tensor gaussian() {
 
 // Separable Gaussian mean of the windows that lie inside: (N,1,H,W) -> (N,1,H-10,W-10).
 torch::Tensor local_mean(const torch::Tensor& x) {
-    static const torch::Tensor weights = gaussian();
+    static const torch::Tensor made = gaussian();
+    const torch::Tensor weights = made.to(x.device());
     return at::conv2d(at::conv2d(x, weights.view({1, 1, kWindow, 1})), weights.view({1, 1, 1, kWindow}));
 }
 

@@ -27,7 +27,7 @@ bool larger_is_better(Metric metric);
 /// Structural similarity of frames: mean over the pixels whose whole 11x11 Gaussian window (sigma 1.5) lies inside, and
 /// over channels. a, b: (N,C,H,W) on a range of 1. Returns (N) float64; NaN when H or W is below 11.
 /// valid: (N,C,H,W) bool, undefined: all. Where it is false both frames take the mean of what b knows of the channel,
-/// and no window is centred there; without any window left the result is NaN.
+/// and no window is centred there; without any window left the result is NaN. Differentiable.
 /// Source: Wang et al. 2004, K1 0.01, K2 0.03, population covariance; equals scikit-image with gaussian_weights.
 torch::Tensor ssim(const torch::Tensor& a, const torch::Tensor& b, const torch::Tensor& valid = {});
 

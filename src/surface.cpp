@@ -8,6 +8,7 @@
 #include "src/verbs.h"
 #include "train/checkpoint_options.h"
 #include "train/log_keys.h"
+#include "train/train_options.h"
 #include "train/verbs.h"
 
 #include <fmt/format.h>
@@ -48,6 +49,7 @@ const std::vector<Verb>& all_verbs() {
 
 void check_config(const Config& config) {
     ModelOptions::from(config);
+    TrainOptions::from(config);
     check_device_name(config.text("train.device"), config.where("train.device"));
     for (const char* part : {"data.split.train", "data.split.validation", "data.split.test"}) {
         const std::vector<double> range = config.numbers(part);

@@ -1,18 +1,80 @@
 #include "train/optimizer.h"
 
+#include "src/error.h"
+
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
-#include <torch/nn/utils/clip_grad.h>
-#include <torch/optim/adam.h>
-#include <torch/optim/adamw.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <numbers>
 
 namespace nowcell {
 namespace {
+
+class Adam final : public Optimizer {
+ public:
+    Adam(NamedParameters parameters, OptimizerOptions options)
+        : Optimizer(std::move(parameters), std::move(options)),
+          keras_(this->options().name == "adam-keras"),
+          decays_beside_(this->options().name != "adam") {
+        remember("exp_avg");
+        remember("exp_avg_sq");
+    }
+
+ private:
+    void move(std::size_t index, torch::Tensor& weight, const torch::Tensor& given, double lr) override {
+        const OptimizerOptions& o = options();
+        torch::Tensor gradient = given;
+        if (o.weight_decay != 0.0 && decays_beside_) weight.mul_(1.0 - lr * o.weight_decay);
+        if (o.weight_decay != 0.0 && !decays_beside_) gradient = gradient.add(weight, o.weight_decay);
+        torch::Tensor& first = moment("exp_avg", index);
+        torch::Tensor& second = moment("exp_avg_sq", index);
+        first.mul_(o.beta1).add_(gradient, 1.0 - o.beta1);
+        second.mul_(o.beta2).addcmul_(gradient, gradient, 1.0 - o.beta2);
+        const auto t = static_cast<double>(steps());
+        const double correct1 = 1.0 - std::pow(o.beta1, t);
+        const double correct2 = std::sqrt(1.0 - std::pow(o.beta2, t));
+        if (keras_) {
+            weight.addcdiv_(first, second.sqrt().add_(o.eps), -lr * correct2 / correct1);
+        } else {
+            weight.addcdiv_(first, (second.sqrt() / correct2).add_(o.eps), -lr / correct1);
+        }
+    }
+
+    bool keras_;
+    bool decays_beside_;
+};
+
+class Sgd final : public Optimizer {
+ public:
+    Sgd(NamedParameters parameters, OptimizerOptions options) : Optimizer(std::move(parameters), std::move(options)) {
+        if (this->options().momentum > 0.0) remember("momentum");
+    }
+
+ private:
+    void move(std::size_t index, torch::Tensor& weight, const torch::Tensor& given, double lr) override {
+        torch::Tensor gradient = given;
+        if (options().weight_decay != 0.0) gradient = gradient.add(weight, options().weight_decay);
+        if (options().momentum > 0.0) {
+            torch::Tensor& velocity = moment("momentum", index);
+            velocity.mul_(options().momentum).add_(gradient);
+            gradient = options().nesterov ? gradient.add(velocity, options().momentum) : velocity;
+        }
+        weight.add_(gradient, -lr);
+    }
+};
+
+std::string shape_text(const torch::Tensor& tensor) {
+    return fmt::format("{} [{}]", c10::toString(tensor.scalar_type()), fmt::join(tensor.sizes(), ","));
+}
+
+// Empty when `got` can take the place of `expected`.
+std::string misfit(const std::string& name, const torch::Tensor& expected, const torch::Tensor& got) {
+    if (got.sizes() == expected.sizes() && got.scalar_type() == expected.scalar_type()) return "";
+    return fmt::format("{}: got {}, expected {}", name, shape_text(got), shape_text(expected));
+}
 
 template <typename Function>
 void for_each_pair(torch::nn::Module& to, const torch::nn::Module& from, Function function) {
@@ -23,47 +85,96 @@ void for_each_pair(torch::nn::Module& to, const torch::nn::Module& from, Functio
     for (const auto& entry : from.named_buffers()) torch::Tensor(buffers[entry.key()]).copy_(entry.value());
 }
 
+std::vector<torch::Tensor> gradients_of(const NamedParameters& parameters) {
+    std::vector<torch::Tensor> gradients;
+    for (const auto& [name, parameter] : parameters) {
+        if (parameter.grad().defined()) gradients.push_back(parameter.grad());
+    }
+    return gradients;
+}
+
+// As torch::nn::utils::clip_grad_norm_: a factor of at most 1, and the same operations whether it binds or not.
+void scale_to(const std::vector<torch::Tensor>& gradients, const torch::Tensor& norm, double limit) {
+    const torch::Tensor factor = (limit / (norm + 1e-6)).clamp_max(1.0);
+    for (torch::Tensor gradient : gradients) gradient.mul_(factor.to(gradient.options()));
+}
+
 }  // namespace
 
-torch::Tensor loss_of(const std::string& name, const Supervised& frames, const torch::Tensor& valid) {
-    TORCH_CHECK_VALUE(frames.prediction.sizes() == frames.target.sizes(), "loss: prediction ",
-                      frames.prediction.sizes(), ", target ", frames.target.sizes());
-    if (valid.defined()) {
-        TORCH_CHECK_VALUE(valid.sizes() == frames.target.sizes(), "loss: mask ", valid.sizes(), ", target ",
-                          frames.target.sizes());
-        const torch::Tensor errors = at::where(valid, frames.prediction - frames.target, 0.0);
-        return (name == "mse" ? errors.square() : errors.abs()).sum() / valid.sum().clamp_min(1);
+NamedParameters named_parameters(const torch::nn::Module& module) {
+    NamedParameters out;
+    for (const auto& entry : module.named_parameters()) out.emplace_back(entry.key(), entry.value());
+    return out;
+}
+
+Optimizer::Optimizer(NamedParameters parameters, OptimizerOptions options)
+    : parameters_(std::move(parameters)), options_(std::move(options)) {}
+
+void Optimizer::remember(const std::string& moment) {
+    for (const auto& [name, parameter] : parameters_) moments_[moment].push_back(at::zeros_like(parameter.detach()));
+}
+
+void Optimizer::step(double lr) {
+    const c10::NoGradGuard no_grad;
+    ++steps_;
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+        torch::Tensor& weight = parameters_[i].second;
+        if (weight.grad().defined()) move(i, weight, weight.grad(), lr);
     }
-    return name == "mse" ? at::mse_loss(frames.prediction, frames.target)
-                         : at::l1_loss(frames.prediction, frames.target);
 }
 
-double learning_rate(const TrainOptions& options, std::int64_t step, std::int64_t total) {
-    if (step < options.warmup_steps) {
-        return options.lr * static_cast<double>(step + 1) / static_cast<double>(options.warmup_steps);
+void Optimizer::zero_grad() {
+    for (auto& [name, parameter] : parameters_) parameter.mutable_grad().reset();
+}
+
+std::map<std::string, torch::Tensor> Optimizer::state() const {
+    std::map<std::string, torch::Tensor> out = {{"step", at::scalar_tensor(steps_, at::kLong)}};
+    for (const auto& [moment, tensors] : moments_) {
+        for (std::size_t i = 0; i < tensors.size(); ++i) out[moment + "." + parameters_[i].first] = tensors[i];
     }
-    if (options.schedule == "constant") return options.lr;
-    const std::int64_t span = std::max<std::int64_t>(1, total - options.warmup_steps);
-    const double done = std::min(1.0, static_cast<double>(step - options.warmup_steps) / static_cast<double>(span));
-    return options.min_lr + 0.5 * (options.lr - options.min_lr) * (1.0 + std::cos(std::numbers::pi * done));
+    return out;
 }
 
-std::unique_ptr<torch::optim::Optimizer> make_optimizer(const TrainOptions& options,
-                                                        const std::vector<torch::Tensor>& parameters) {
-    if (options.optimizer == "adamw") {
-        return std::make_unique<torch::optim::AdamW>(
-            parameters, torch::optim::AdamWOptions(options.lr).weight_decay(options.weight_decay));
+void Optimizer::load_state(const std::map<std::string, torch::Tensor>& given) {
+    const c10::NoGradGuard no_grad;
+    const std::map<std::string, torch::Tensor> expected = state();
+    std::vector<std::string> wrong;
+    for (const auto& [name, tensor] : expected) {
+        const auto found = given.find(name);
+        const std::string problem = found == given.end() ? "missing: " + name : misfit(name, tensor, found->second);
+        if (!problem.empty()) wrong.push_back(problem);
     }
-    return std::make_unique<torch::optim::Adam>(
-        parameters, torch::optim::AdamOptions(options.lr).weight_decay(options.weight_decay));
+    for (const auto& [name, tensor] : given) {
+        if (expected.count(name) == 0) wrong.push_back("unexpected: " + name);
+    }
+    if (!wrong.empty()) {
+        throw Error(ExitCode::model,
+                    fmt::format("the state of optimiser {} does not fit: {}", options_.name, fmt::join(wrong, "; ")),
+                    "", "continue with the model and the optim.name that the state was saved with");
+    }
+    for (const auto& [name, tensor] : expected) torch::Tensor(tensor).copy_(given.at(name));
+    steps_ = given.at("step").item<std::int64_t>();
 }
 
-void set_learning_rate(torch::optim::Optimizer& optimizer, double lr) {
-    for (auto& group : optimizer.param_groups()) group.options().set_lr(lr);
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, NamedParameters parameters) {
+    if (options.name == "sgd") return std::make_unique<Sgd>(std::move(parameters), options);
+    return std::make_unique<Adam>(std::move(parameters), options);
 }
 
-double clip_gradients(const std::vector<torch::Tensor>& parameters, double limit) {
-    return torch::nn::utils::clip_grad_norm_(parameters, limit > 0.0 ? limit : std::numeric_limits<double>::infinity());
+double clip_gradients(const NamedParameters& parameters, const OptimizerOptions& options) {
+    const c10::NoGradGuard no_grad;
+    const std::vector<torch::Tensor> gradients = gradients_of(parameters);
+    if (gradients.empty()) return 0.0;
+    std::vector<torch::Tensor> norms;
+    for (const torch::Tensor& gradient : gradients) norms.push_back(gradient.norm());
+    const torch::Tensor norm = at::stack(norms).norm();
+    const double limit = options.grad_clip;
+    if (limit > 0.0 && options.clip == "global-norm") scale_to(gradients, norm, limit);
+    for (std::size_t i = 0; limit > 0.0 && i < gradients.size(); ++i) {
+        if (options.clip == "per-variable") scale_to({gradients[i]}, norms[i], limit);
+        if (options.clip == "value") torch::Tensor(gradients[i]).clamp_(-limit, limit);
+    }
+    return norm.item<double>();
 }
 
 void update_average(torch::nn::Module& average, const torch::nn::Module& weights, double decay, std::int64_t step) {

@@ -1,31 +1,76 @@
-// One step of learning: loss, clipping, learning rate, Adam, averaged weights.
+// How gradients move weights: the steps of an optimiser, clipping, averaged weights.
 #pragma once
 
-#include "src/sequence_model.h"
 #include "train/train_options.h"
 
-#include <torch/optim/optimizer.h>
+#include <torch/nn/module.h>
 
+#include <map>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace nowcell {
 
-/// Mean over all elements, or over those that `valid` (bool, same shape) names; 0 with zero gradients when it
-/// names none. Throws c10::ValueError when the shapes differ: nothing is broadcast silently.
-torch::Tensor loss_of(const std::string& name, const Supervised& frames, const torch::Tensor& valid = {});
+/// A network's parameters with their names, in the order of named_parameters().
+using NamedParameters = std::vector<std::pair<std::string, torch::Tensor>>;
 
-/// The learning rate of a step, counted from 0, in a run of `total` steps: linear warm-up, then constant or half a
-/// cosine down to min_lr.
-double learning_rate(const TrainOptions& options, std::int64_t step, std::int64_t total);
+NamedParameters named_parameters(const torch::nn::Module& module);
 
-/// Adam or AdamW as PyTorch defines them (betas 0.9 and 0.999, eps 1e-8).
-std::unique_ptr<torch::optim::Optimizer> make_optimizer(const TrainOptions& options,
-                                                        const std::vector<torch::Tensor>& parameters);
+/// Moves parameters against their gradients. All that it remembers are plain named tensors, so that a checkpoint can
+/// keep them; parameters without a gradient stay where they are.
+class Optimizer {
+ public:
+    Optimizer(NamedParameters parameters, OptimizerOptions options);
+    virtual ~Optimizer() = default;
+    Optimizer(const Optimizer&) = delete;
+    Optimizer& operator=(const Optimizer&) = delete;
 
-void set_learning_rate(torch::optim::Optimizer& optimizer, double lr);
+    /// One step at that learning rate.
+    void step(double lr);
 
-/// Scales gradients so that their global norm is at most `limit` (0: no limit). Returns the norm before.
-double clip_gradients(const std::vector<torch::Tensor>& parameters, double limit);
+    /// Gradients become undefined.
+    void zero_grad();
+
+    /// "step", a 0-dim int64, and "MOMENT.PARAMETER" with the shape, type and device of the parameter: the tensors
+    /// themselves, not copies.
+    std::map<std::string, torch::Tensor> state() const;
+
+    /// Copies values, from any device. Throws Error(model) that lists every missing, unexpected and misshapen name;
+    /// nothing has changed then.
+    void load_state(const std::map<std::string, torch::Tensor>& state);
+
+    const OptimizerOptions& options() const { return options_; }
+    const NamedParameters& parameters() const { return parameters_; }
+
+ protected:
+    /// Adds a moment of zeros for every parameter.
+    void remember(const std::string& moment);
+    torch::Tensor& moment(const std::string& name, std::size_t parameter) { return moments_.at(name)[parameter]; }
+    std::int64_t steps() const { return steps_; }  ///< this one included
+
+ private:
+    virtual void move(std::size_t index, torch::Tensor& weight, const torch::Tensor& gradient, double lr) = 0;
+
+    NamedParameters parameters_;
+    OptimizerOptions options_;
+    std::map<std::string, std::vector<torch::Tensor>> moments_;
+    std::int64_t steps_ = 0;
+};
+
+/// By options.name:
+///     adam        as PyTorch: w -= lr m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps); decay is added to the gradient
+///     adam-keras  as Keras 1 to 3: w -= lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps); decay beside the gradient
+///     adamw       adam with decay beside the gradient: w -= lr decay w first
+///     sgd         as PyTorch: momentum without dampening, nesterov; decay is added to the gradient
+/// Bit for bit torch::optim's numbers where PyTorch has the kind.
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, NamedParameters parameters);
+
+/// Scales or cuts gradients in place as options.clip says: "global-norm", so that the norm over all parameters is at
+/// most options.grad_clip; "per-variable", that of each (Keras' clipnorm); "value", each element (Keras' clipvalue).
+/// grad_clip 0: untouched. Returns the global norm before.
+double clip_gradients(const NamedParameters& parameters, const OptimizerOptions& options);
 
 /// average += (1 - decay_t) (weights - average), with decay_t = min(decay, (1 + step) / (10 + step)) so that the first
 /// steps are not remembered for long. Source: TensorFlow ExponentialMovingAverage with num_updates.
