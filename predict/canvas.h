@@ -1,7 +1,7 @@
 // A sheet of pixels to draw pictures on: text, lines and panels with soft edges. Pixels are 8-bit RGB.
 #pragma once
 
-#include "predict/sheet.h"
+#include "predict/drawing.h"
 
 #include <cstddef>
 #include <string>
@@ -29,7 +29,7 @@ int text_width(const std::string& text, double cap_px);
 std::string fitted(const std::string& text, double cap_px, int width);
 
 /// A sheet of pixels.
-class Canvas : public Sheet {
+class Canvas : public Drawing {
  public:
     Canvas(int width, int height, Rgb background = kWhite);
 

@@ -8,7 +8,7 @@
 #include "predict/canvas.h"
 #include "predict/pictures.h"
 #include "predict/plot_axis.h"
-#include "predict/svg_sheet.h"
+#include "predict/svg_drawing.h"
 #include "predict/ticks.h"
 #include "src/files.h"
 
@@ -29,7 +29,7 @@ Rgb colour_of(std::size_t curve) { return kCurveColours[curve % kCurveColours.si
 
 // The sheet and where data lies on it.
 struct Plot {
-    Sheet& sheet;
+    Drawing& sheet;
     Box area;
     Axis x, y;
     std::vector<std::string> y_names;
@@ -59,7 +59,7 @@ std::vector<LegendPlace> legend_places(const std::vector<Curve>& curves, int lef
     return places;
 }
 
-void draw_legend(Sheet& sheet, const std::vector<Curve>& curves, const std::vector<LegendPlace>& places) {
+void draw_legend(Drawing& sheet, const std::vector<Curve>& curves, const std::vector<LegendPlace>& places) {
     for (std::size_t i = 0; i < places.size(); ++i) {
         const auto [x, y] = places[i];
         sheet.stroke({{x + 1.0, y - 4.0}, {x + 25.0, y - 4.0}}, colour_of(i), kCurveWidth + 0.5);
@@ -68,7 +68,7 @@ void draw_legend(Sheet& sheet, const std::vector<Curve>& curves, const std::vect
 }
 
 void draw_axes(Plot& plot, const std::string& x_label, const std::string& y_label) {
-    Sheet& sheet = plot.sheet;
+    Drawing& sheet = plot.sheet;
     const Box& area = plot.area;
     for (std::size_t i = 0; i < plot.y.ticks.size(); ++i) {
         const int y = static_cast<int>(std::lround(plot.to_y(plot.y.ticks[i])));
@@ -125,7 +125,7 @@ Box area_below(int top, const std::string& y_label, const std::vector<std::strin
     return {left, top, kWidth - kMargin - 12 - left, kHeight - kMargin - kAxisText - top};
 }
 
-void draw(Sheet& sheet, const std::string& title, const std::string& x_label, const std::string& y_label,
+void draw(Drawing& sheet, const std::string& title, const std::string& x_label, const std::string& y_label,
           const std::vector<Curve>& curves) {
     Plot plot{sheet, {}, x_axis(all_of(curves, &Curve::x)), y_axis(all_of(curves, &Curve::y)), {}};
     plot.y_names = tick_labels(plot.y.ticks);
@@ -150,7 +150,7 @@ void draw(Sheet& sheet, const std::string& title, const std::string& x_label, co
 void write_plot(const std::string& path, const std::string& title, const std::string& x_label,
                 const std::string& y_label, const std::vector<Curve>& curves) {
     if (path.ends_with(".svg")) {
-        SvgSheet sheet(kWidth, kHeight);
+        SvgDrawing sheet(kWidth, kHeight);
         draw(sheet, title, x_label, y_label, curves);
         write_atomically(path, sheet.svg());
     } else {

@@ -58,7 +58,7 @@ EpochRecord epoch_record_from(const nlohmann::json& json) {
 
 nlohmann::json to_json(const std::vector<EpochRecord>& records) {
     nlohmann::json out = nlohmann::json::array();
-    for (const EpochRecord& record : records) out.push_back(to_json(record));
+    for (const EpochRecord& record : records) out.push_back(nlohmann::json(to_json(record)));
     return out;
 }
 

@@ -43,9 +43,9 @@ struct TextStyle {
 };
 
 /// A white sheet. What is drawn outside it is cut off.
-class Sheet {
+class Drawing {
  public:
-    virtual ~Sheet() = default;
+    virtual ~Drawing() = default;
 
     virtual void fill(const Box& box, Rgb colour) = 0;
 

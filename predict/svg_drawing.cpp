@@ -1,4 +1,4 @@
-#include "predict/svg_sheet.h"
+#include "predict/svg_drawing.h"
 
 #include "src/json.h"
 
@@ -29,14 +29,14 @@ const char* anchor(Align align) { return align == Align::left ? "start" : align 
 
 }  // namespace
 
-SvgSheet::SvgSheet(int width, int height) : width_(width), height_(height) { fill({0, 0, width, height}, kWhite); }
+SvgDrawing::SvgDrawing(int width, int height) : width_(width), height_(height) { fill({0, 0, width, height}, kWhite); }
 
-void SvgSheet::fill(const Box& box, Rgb colour) {
+void SvgDrawing::fill(const Box& box, Rgb colour) {
     elements_ += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"{}\"/>\n", box.x, box.y,
                              box.width, box.height, colour_text(colour));
 }
 
-void SvgSheet::text(double x, double y, const std::string& text, const TextStyle& style) {
+void SvgDrawing::text(double x, double y, const std::string& text, const TextStyle& style) {
     if (text.empty()) return;
     const std::string turn = style.upward ? fmt::format(" transform=\"rotate(-90 {:.1f} {:.1f})\"", x, y) : "";
     elements_ += fmt::format(
@@ -44,7 +44,7 @@ void SvgSheet::text(double x, double y, const std::string& text, const TextStyle
         style.cap_px / kCapOfFont, colour_text(style.colour), anchor(style.align), turn, escaped(text));
 }
 
-void SvgSheet::stroke(const std::vector<Spot>& spots, Rgb colour, double width_px) {
+void SvgDrawing::stroke(const std::vector<Spot>& spots, Rgb colour, double width_px) {
     if (spots.empty()) return;
     if (spots.size() == 1) {
         elements_ += fmt::format("<circle cx=\"{:.2f}\" cy=\"{:.2f}\" r=\"{:.2f}\" fill=\"{}\"/>\n", spots[0].x,
@@ -59,7 +59,7 @@ void SvgSheet::stroke(const std::vector<Spot>& spots, Rgb colour, double width_p
                              colour_text(colour), width_px);
 }
 
-std::string SvgSheet::svg() const {
+std::string SvgDrawing::svg() const {
     return fmt::format(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" fill=\"none\" "
         "stroke-linejoin=\"round\" stroke-linecap=\"round\" font-family=\"Arial, Helvetica, sans-serif\">\n{2}</svg>\n",

@@ -1,14 +1,14 @@
 // A sheet that becomes an SVG file.
 #pragma once
 
-#include "predict/sheet.h"
+#include "predict/drawing.h"
 
 namespace nowcell {
 
 /// Lines stay lines and text stays text, in whatever sans-serif font the viewer has.
-class SvgSheet : public Sheet {
+class SvgDrawing : public Drawing {
  public:
-    SvgSheet(int width, int height);
+    SvgDrawing(int width, int height);
 
     void fill(const Box& box, Rgb colour) override;
     void text(double x, double y, const std::string& text, const TextStyle& style) override;
