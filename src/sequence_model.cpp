@@ -24,6 +24,30 @@ torch::Tensor raised(const torch::Tensor& frames, const torch::Tensor& level) {
     return level.defined() ? frames + level : frames;
 }
 
+// Whether every sample is shown the true frame at every step of [first, first + steps).
+bool all_true(const torch::Tensor& shown, std::int64_t first, std::int64_t steps) {
+    return !shown.defined() || shown.narrow(1, first, steps).all().item<bool>();
+}
+
+// Per sample the true frame where `shown` (B) says so, else its own forecast; both (B,1,C,H,W).
+torch::Tensor mixed(const torch::Tensor& shown, const torch::Tensor& truth, const torch::Tensor& own) {
+    if (shown.all().item<bool>()) return truth;
+    if (!shown.any().item<bool>()) return own;
+    return at::where(shown.to(own.device()).view({-1, 1, 1, 1, 1}), truth, own);
+}
+
+void check_shown(const Lesson& lesson) {
+    if (!lesson.shown.defined()) return;
+    const std::vector<std::int64_t> expected = {lesson.input.size(0), lesson.input.size(1) + lesson.target.size(1) - 1};
+    TORCH_CHECK_VALUE(
+        lesson.shown.sizes() == expected && lesson.shown.scalar_type() == at::kBool && lesson.shown.is_cpu(),
+        "shown must be bool on the CPU of (B,T_in+T_out-1) = ", at::IntArrayRef(expected), ", got ",
+        lesson.shown.toString(), " ", lesson.shown.sizes());
+}
+
+// The frames that training may show after the input, (B,T_out,C,H,W).
+const torch::Tensor& later_frames(const Lesson& lesson) { return lesson.seen.defined() ? lesson.seen : lesson.target; }
+
 // Taught with the true previous frame at every step; in prediction its own forecast takes that place.
 class NextFrame final : public SequenceModel {
  public:
@@ -47,24 +71,46 @@ class NextFrame final : public SequenceModel {
         return raised(unfold(at::cat(frames, 1)), level);
     }
 
-    Supervised supervised(const torch::Tensor& input, const torch::Tensor& target, const torch::Tensor&) override {
+    Supervised supervised(const Lesson& lesson) override {
+        const torch::Tensor& input = lesson.input;
         check_frames(input, "input", channels());
+        check_shown(lesson);
         const torch::Tensor level = level_of(input, options());
+        if (last_only_) return taught_last(lesson, level);
+        const std::int64_t steps = input.size(1) + lesson.target.size(1) - 1;
+        const torch::Tensor shown = fold(lowered(at::cat({input, later_frames(lesson)}, 1).narrow(1, 0, steps), level));
+        const torch::Tensor taught = at::cat({input, lesson.target}, 1).narrow(1, 1, steps);
         std::vector<State> states;
         HeadHistory history;
-        if (last_only_) {
-            const torch::Tensor next = unfold(step(fold(lowered(input, level)), states, history));
-            return {raised(next, level), target.narrow(1, 0, 1), input.size(1)};
-        }
-        const torch::Tensor all = at::cat({input, target}, 1);
-        const std::int64_t steps = all.size(1) - 1;
-        const torch::Tensor next = unfold(step(fold(lowered(all.narrow(1, 0, steps), level)), states, history));
-        return {raised(next, level), all.narrow(1, 1, steps), 1};
+        const torch::Tensor next = all_true(lesson.shown, 0, steps) ? step(shown, states, history)
+                                                                    : sampled(shown, lesson.shown, states, history);
+        return {raised(unfold(next), level), taught, 1};
     }
 
  private:
     torch::Tensor step(const torch::Tensor& frames, std::vector<State>& states, HeadHistory& history) {
         return head_->forward(stack_->forward(frames, states), size_of(frames), history);
+    }
+
+    Supervised taught_last(const Lesson& lesson, const torch::Tensor& level) {
+        const std::int64_t steps = lesson.input.size(1);
+        TORCH_CHECK_VALUE(all_true(lesson.shown, 0, steps),
+                          "a network whose last layer returns no sequence has no forecasts of its input to be shown");
+        std::vector<State> states;
+        HeadHistory history;
+        const torch::Tensor next = unfold(step(fold(lowered(lesson.input, level)), states, history));
+        return {raised(next, level), lesson.target.narrow(1, 0, 1), steps};
+    }
+
+    // Step by step, as what a step sees may be the forecast of the one before; frames: (B,T,C,H,W), folded.
+    torch::Tensor sampled(const torch::Tensor& frames, const torch::Tensor& shown, std::vector<State>& states,
+                          HeadHistory& history) {
+        std::vector<torch::Tensor> forecasts = {step(frames.narrow(1, 0, 1), states, history)};
+        for (std::int64_t s = 1; s < frames.size(1); ++s) {
+            const torch::Tensor frame = mixed(shown.select(1, s), frames.narrow(1, s, 1), forecasts.back());
+            forecasts.push_back(step(frame, states, history));
+        }
+        return at::cat(forecasts, 1);
     }
 
     bool last_only_;
@@ -84,25 +130,41 @@ class EncoderForecaster final : public SequenceModel {
           head_(register_module("head", make_head(*decoder_))) {}
 
     torch::Tensor forecast(const torch::Tensor& input, const torch::Tensor& guides, std::int64_t horizon) override {
+        return decoded(input, guides, horizon, {}, {});
+    }
+
+    Supervised supervised(const Lesson& lesson) override {
+        check_shown(lesson);
+        const std::int64_t steps = lesson.input.size(1);
+        const std::int64_t horizon = lesson.target.size(1);
+        const torch::Tensor shown =
+            lesson.shown.defined() ? lesson.shown.narrow(1, steps, horizon - 1) : torch::Tensor();
+        return {decoded(lesson.input, lesson.guides, horizon, later_frames(lesson), shown), lesson.target, steps};
+    }
+
+ private:
+    // later: frames after the input, of which `shown` (B,horizon-1) says whether the decoder's second step and those
+    // after it see them; undefined: none.
+    torch::Tensor decoded(const torch::Tensor& input, const torch::Tensor& guides, std::int64_t horizon,
+                          const torch::Tensor& later, const torch::Tensor& shown) {
         check_frames(input, "input", channels());
         const torch::Tensor level = level_of(input, options());
         const torch::Tensor known = fold(lowered(input, level));
         std::vector<State> states;
         encoder_->forward(known, states);
-        if (guides_ == 0) return raised(unfold(closed_loop(last_frame(known), states, horizon)), level);
-        return guided(guides, level, states, horizon);
+        if (guides_ > 0) return guided(guides, level, states, horizon);
+        const torch::Tensor truth = shown.defined() ? fold(lowered(later, level)) : torch::Tensor();
+        return raised(unfold(closed_loop(last_frame(known), states, horizon, truth, shown)), level);
     }
 
-    Supervised supervised(const torch::Tensor& input, const torch::Tensor& target,
-                          const torch::Tensor& guides) override {
-        return {forecast(input, guides, target.size(1)), target, input.size(1)};
-    }
-
- private:
-    torch::Tensor closed_loop(torch::Tensor frame, std::vector<State>& states, std::int64_t horizon) {
+    torch::Tensor closed_loop(torch::Tensor frame, std::vector<State>& states, std::int64_t horizon,
+                              const torch::Tensor& truth, const torch::Tensor& shown) {
         HeadHistory history;
         std::vector<torch::Tensor> frames;
-        while (static_cast<std::int64_t>(frames.size()) < horizon) {
+        for (std::int64_t lead = 0; lead < horizon; ++lead) {
+            if (lead > 0 && shown.defined()) {
+                frame = mixed(shown.select(1, lead - 1), truth.narrow(1, lead - 1, 1), frame);
+            }
             frame = head_->forward(decoder_->forward(frame, states), size_of(frame), history);
             frames.push_back(frame);
         }

@@ -17,6 +17,18 @@ struct Supervised {
     std::int64_t first = 0;  ///< which frame the first one is, counted from the first of the input
 };
 
+/// What a training step shows a network, in model units.
+struct Lesson {
+    torch::Tensor input;        ///< (B,T_in,C,H,W)
+    torch::Tensor target;       ///< (B,T_out,C,H,W): the frames after the input, what is taught
+    torch::Tensor guides = {};  ///< (B,T_out,G C,H,W), or undefined
+    /// (B,T_in+T_out-1) bool on the CPU: whether step s shows the true frame s, else the network's own forecast of it;
+    /// column 0 is true. Undefined: next-frame shows every true frame, a decoder none. A decoder reads the columns
+    /// from T_in on; one with guides sees no frames, so none.
+    torch::Tensor shown = {};
+    torch::Tensor seen = {};  ///< (B,T_out,C,H,W): what is shown in place of target; undefined: target itself
+};
+
 /// A stack of recurrent layers with a head, and a strategy for using it.
 class SequenceModel : public torch::nn::Module {
  public:
@@ -29,9 +41,9 @@ class SequenceModel : public torch::nn::Module {
     /// Throws c10::ValueError on shapes that do not fit, see misfit().
     virtual torch::Tensor forecast(const torch::Tensor& input, const torch::Tensor& guides, std::int64_t horizon) = 0;
 
-    /// What training compares; target: (B,T_out,C,H,W), the frames after the input.
-    virtual Supervised supervised(const torch::Tensor& input, const torch::Tensor& target,
-                                  const torch::Tensor& guides) = 0;
+    /// What training compares. Gradients flow through own forecasts that are shown.
+    /// Throws c10::ValueError on shapes that do not fit.
+    virtual Supervised supervised(const Lesson& lesson) = 0;
 
     /// Why the network cannot read frames of that size; nothing when it can.
     std::optional<Problem> misfit(const FrameSize& frame) const { return nowcell::misfit(options_, frame, frame_); }

@@ -125,7 +125,8 @@ void Trainer::train_step(const Batch& batch, std::int64_t epoch) {
     lr_ = learning_rate(options_, step_, options_.epochs * steps_per_epoch_);
     set_learning_rate(*optimizer_, lr_);
     optimizer_->zero_grad();
-    const Supervised taught = learner_->supervised(prepared.input, target, prepared.guides);
+    const Supervised taught =
+        learner_->supervised({.input = prepared.input, .target = target, .guides = prepared.guides});
     const torch::Tensor mask = taught_mask(batch, taught);
     const bool empty = mask.defined() && !mask.any().item<bool>();
     if (empty && !std::exchange(said_empty_, true)) log_warning("a batch without any known target: nothing learned");

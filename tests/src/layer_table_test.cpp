@@ -94,7 +94,7 @@ void for_all(const Check& check) {
 
 double loss_of(SequenceModel& model) {
     const c10::NoGradGuard no_grad;
-    const auto pair = model.supervised(frames(3), frames(3, 12), {});
+    const auto pair = model.supervised({frames(3), frames(3, 12)});
     return (pair.prediction - pair.target).square().mean().item<double>();
 }
 
@@ -105,7 +105,7 @@ double leak(SequenceModel& model, std::int64_t t) {
     torch::Tensor changed = truth.clone();
     changed.narrow(1, t + 1, 6 - t).copy_(frames(6 - t, 13) * 5.0 - 2.0);
     const auto predict = [&](const torch::Tensor& all) {
-        return model.supervised(all.narrow(1, 0, 4), all.narrow(1, 4, 3), {}).prediction;
+        return model.supervised({all.narrow(1, 0, 4), all.narrow(1, 4, 3)}).prediction;
     };
     const torch::Tensor before = predict(truth);
     const torch::Tensor after = predict(changed);
@@ -122,7 +122,7 @@ TEST_CASE("every kind of layer learns: all parameters get gradients, and a step 
         model->eval();
         const double before = loss_of(*model);
         model->train();
-        const auto pair = model->supervised(frames(3), frames(3, 12), {});
+        const auto pair = model->supervised({frames(3), frames(3, 12)});
         (pair.prediction - pair.target).square().mean().backward();
         {
             const c10::NoGradGuard no_grad;
@@ -227,7 +227,7 @@ TEST_CASE("the rollout of every kind of layer goes on from the state of its inpu
         model->eval();
         const torch::Tensor rolled = model->forecast(frames(4), {}, 3);
         // The rolled-out frames, given back as if they were the truth, must be forecast again.
-        const auto taught = model->supervised(frames(4), rolled, {});
+        const auto taught = model->supervised({frames(4), rolled});
         CHECK(at::allclose(taught.prediction.narrow(1, 3, 3), rolled, 1e-4, 1e-5));
     }
 }

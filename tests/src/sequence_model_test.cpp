@@ -28,9 +28,9 @@ double leak(nowcell::SequenceModel& model, const torch::Tensor& input, const tor
     torch::Tensor changed = at::cat({input, target}, 1);
     const torch::Tensor later = changed.narrow(1, t + 1, changed.size(1) - t - 1);
     later.copy_(at::rand_like(later) * 5.0 - 2.0);
-    const auto before = model.supervised(input, target, {}).prediction;
+    const auto before = model.supervised({input, target}).prediction;
     const auto after =
-        model.supervised(changed.narrow(1, 0, input.size(1)), changed.narrow(1, input.size(1), target.size(1)), {})
+        model.supervised({changed.narrow(1, 0, input.size(1)), changed.narrow(1, input.size(1), target.size(1))})
             .prediction;
     return (before.narrow(1, 0, t + 1) - after.narrow(1, 0, t + 1)).abs().max().item<double>();
 }
@@ -61,8 +61,8 @@ TEST_CASE("no output sees a later frame") {
     }
     auto direct = nowcell::make_sequence_model(1, options("encoder-forecaster"));
     const torch::Tensor input = frames(4);
-    const auto a = direct->supervised(input, at::zeros({2, 3, 1, 8, 6}), {});
-    const auto b = direct->supervised(input, at::ones({2, 3, 1, 8, 6}), {});
+    const auto a = direct->supervised({input, at::zeros({2, 3, 1, 8, 6})});
+    const auto b = direct->supervised({input, at::ones({2, 3, 1, 8, 6})});
     CHECK(at::equal(a.prediction, b.prediction));
 }
 
@@ -73,7 +73,7 @@ TEST_CASE("teacher forcing and rollout agree on the first forecast, and the roll
         const torch::Tensor input = frames(5);
         const torch::Tensor rolled = model->forecast(input, {}, 3);
         // The rolled-out frames, given back as if they were the truth, must be forecast again.
-        const auto taught = model->supervised(input, rolled, {});
+        const auto taught = model->supervised({input, rolled});
         CHECK(at::allclose(taught.prediction.narrow(1, 4, 3), rolled, 1e-5, 1e-6));
         CHECK(taught.target.size(1) == 7);
     }
@@ -110,7 +110,7 @@ TEST_CASE("a relative network follows the level of its input") {
         auto model = nowcell::make_sequence_model(1, relative);
         const torch::Tensor forecast = model->forecast(frames(4), {}, 3);
         CHECK(at::allclose(model->forecast(frames(4) + 7.0, {}, 3), forecast + 7.0, 1e-4, 1e-4));
-        const auto taught = model->supervised(frames(4), frames(2), {});
+        const auto taught = model->supervised({frames(4), frames(2)});
         CHECK(at::allclose(taught.prediction.narrow(1, taught.prediction.size(1) - 2, 1),
                            strategy == std::string("next-frame") ? model->forecast(frames(4), {}, 1)
                                                                  : taught.prediction.narrow(1, 0, 1),
@@ -142,7 +142,7 @@ TEST_CASE("the last layer may return its last state only") {
     ModelOptions last = options("next-frame");
     last.layers.back().return_sequences = false;
     auto model = nowcell::make_sequence_model(1, last);
-    const auto pair = model->supervised(frames(4), frames(2), {});
+    const auto pair = model->supervised({frames(4), frames(2)});
     CHECK(pair.prediction.size(1) == 1);
     CHECK(at::equal(pair.target, frames(2).narrow(1, 0, 1)));
     CHECK(at::equal(model->forecast(frames(4), {}, 3).narrow(1, 0, 1), pair.prediction));
@@ -152,7 +152,7 @@ TEST_CASE("every parameter gets a gradient") {
     for (const char* strategy : {"next-frame", "encoder-forecaster"}) {
         for (const char* head : {"conv2d", "conv3d"}) {
             auto model = nowcell::make_sequence_model(1, options(strategy, head));
-            const auto pair = model->supervised(frames(4), frames(3), {});
+            const auto pair = model->supervised({frames(4), frames(3)});
             (pair.prediction - pair.target).square().mean().backward();
             for (const auto& entry : model->named_parameters()) {
                 INFO(strategy << " " << head << " " << entry.key());
@@ -177,4 +177,77 @@ TEST_CASE("the sigmoid keeps forecasts between 0 and 1") {
     const torch::Tensor forecast = model->forecast(frames(4) * 100.0, {}, 5);
     CHECK(forecast.min().item<double>() >= 0.0);
     CHECK(forecast.max().item<double>() <= 1.0);
+}
+
+TEST_CASE("next-frame teaching shows each sample the true frame or its own forecast, as it is told") {
+    const c10::NoGradGuard no_grad;
+    for (const bool relative : {false, true}) {
+        ModelOptions made = options("next-frame", "conv3d", 2);
+        made.relative = relative;
+        auto model = nowcell::make_sequence_model(1, made);
+        const torch::Tensor input = frames(3);
+        const torch::Tensor target = frames(4);
+        const torch::Tensor plain = model->supervised({input, target}).prediction;
+        torch::Tensor shown = at::ones({2, 6}, at::kBool);
+        CHECK(at::equal(model->supervised({.input = input, .target = target, .shown = shown}).prediction, plain));
+        // The first sample is taught as before, the second sees its own forecasts of all frames after the input.
+        shown.slice(1, 3).select(0, 1).fill_(false);
+        const auto taught = model->supervised({.input = input, .target = target, .shown = shown});
+        CHECK(at::allclose(taught.prediction.select(0, 0), plain.select(0, 0), 1e-4, 1e-5));
+        const torch::Tensor rolled = model->forecast(input, {}, 4);
+        CHECK(at::allclose(taught.prediction.select(0, 1).slice(0, 2), rolled.select(0, 1), 1e-4, 1e-5));
+        CHECK_FALSE(at::allclose(taught.prediction.select(0, 1), plain.select(0, 1), 1e-4, 1e-5));
+        CHECK(at::equal(taught.target, at::cat({input, target}, 1).slice(1, 1)));
+        // Of the input too, where that is asked (reverse scheduled sampling).
+        shown.fill_(true).select(1, 1).fill_(false);
+        const torch::Tensor first = plain.narrow(1, 0, 1);
+        const torch::Tensor own =
+            model->supervised({at::cat({input.narrow(1, 0, 1), first, input.narrow(1, 2, 1)}, 1), target}).prediction;
+        const torch::Tensor hidden = model->supervised({.input = input, .target = target, .shown = shown}).prediction;
+        if (!relative) CHECK(at::allclose(hidden, own, 1e-4, 1e-5));
+    }
+}
+
+TEST_CASE("a decoder that reads its own forecasts is shown the true frames that it is told") {
+    const c10::NoGradGuard no_grad;
+    auto model = nowcell::make_sequence_model(1, options("encoder-forecaster", "conv3d", 2));
+    const torch::Tensor input = frames(3);
+    const torch::Tensor target = frames(4);
+    const torch::Tensor own = model->forecast(input, {}, 4);
+    torch::Tensor shown = at::zeros({2, 6}, at::kBool);
+    shown.slice(1, 0, 3).fill_(true);
+    const auto predict = [&] {
+        return model->supervised({.input = input, .target = target, .shown = shown}).prediction;
+    };
+    CHECK(at::equal(predict(), own));
+    shown.select(1, 4).fill_(true);  // the third step of the decoder, frame 4: the second after the input
+    CHECK(at::equal(predict().narrow(1, 0, 2), own.narrow(1, 0, 2)));
+    CHECK_FALSE(at::allclose(predict().select(1, 2), own.select(1, 2)));
+    // Forecasts given back as the truth change nothing.
+    const auto same = model->supervised({.input = input, .target = own, .shown = shown});
+    CHECK(at::allclose(same.prediction, own, 1e-5, 1e-6));
+    // Column 1 is a frame of the input, which the encoder sees in any case.
+    shown.select(1, 1).fill_(false);
+    CHECK(at::equal(model->supervised({.input = input, .target = own, .shown = shown}).prediction, same.prediction));
+}
+
+TEST_CASE("frames that are seen may be others than those that are taught") {
+    const c10::NoGradGuard no_grad;
+    auto model = nowcell::make_sequence_model(1, options("next-frame"));
+    const torch::Tensor input = frames(3);
+    const torch::Tensor target = frames(4);
+    const auto pairs = model->supervised({.input = input, .target = target, .seen = target * 0.5});
+    CHECK(at::equal(pairs.prediction, model->supervised({input, target * 0.5}).prediction));
+    CHECK(at::equal(pairs.target, at::cat({input, target}, 1).slice(1, 1)));
+}
+
+TEST_CASE("a mask of shown frames of another shape or type is refused") {
+    for (const char* strategy : {"next-frame", "encoder-forecaster"}) {
+        auto model = nowcell::make_sequence_model(1, options(strategy));
+        for (const torch::Tensor& shown :
+             {at::ones({2, 7}, at::kBool), at::ones({1, 6}, at::kBool), at::ones({2, 6})}) {
+            CHECK_THROWS_AS(model->supervised({.input = frames(3), .target = frames(4), .shown = shown}),
+                            c10::ValueError);
+        }
+    }
 }
