@@ -72,7 +72,7 @@ int train(const Request& request) {
     const torch::Device device = choose_device(config.text("train.device"));
     make_deterministic(static_cast<std::uint64_t>(config.integer("train.seed")));
 
-    const auto source = open_source(DataOptions::from(config).source);
+    const auto source = open_data(DataOptions::from(config));
     settle_period(config, source->info());
     const auto [training, validation] = cut_training_windows(config, source->info());
     Forecaster forecaster = prepare_forecaster(config, *source, training, device);

@@ -1,8 +1,8 @@
 #include "train/trainer.h"
 
-#include "data/missing.h"
 #include "src/engine_log.h"
 #include "src/error.h"
+#include "train/lesson.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -33,7 +33,12 @@ Trainer::Trainer(const FrameSource& source, std::vector<Window> training, std::v
       loader_(source, window_, std::move(training),
               {options_.batch, /*shuffle=*/true, options_.seed, forecaster.data().prefetch,
                forecaster.device().is_cuda(), forecaster.data().augment}),
-      validation_{source, window_, std::move(validation), forecaster.config().integer("eval.batch"), /*images=*/false},
+      validation_{source,
+                  window_,
+                  std::move(validation),
+                  forecaster.config().integer("eval.batch"),
+                  /*images=*/false,
+                  min_input_steps(forecaster)},
       learner_(make_sequence_model(forecaster.trained_on().channels, forecaster.network().options(),
                                    forecaster.network().frame())),
       log_(run.file("metrics.csv"), run.file("loss.png"), source.info().units,
@@ -100,34 +105,13 @@ bool Trainer::train_epoch(std::int64_t epoch) {
     return epoch_step_ == steps_per_epoch_;
 }
 
-// The target as a network may see it: missing values filled as those of the input are.
-torch::Tensor Trainer::filled_target(const Batch& batch) const {
-    if (!batch.valid.defined()) return batch.target;
-    const torch::Tensor all = at::cat({batch.past, batch.target}, 1);
-    return fill_missing(all, forecaster_.data().source.missing, forecaster_.normalizer().mean)
-        .slice(1, batch.past.size(1));
-}
-
-// Where what is taught is known, on the device; undefined: everywhere. A strategy may teach input frames too.
-torch::Tensor Trainer::taught_mask(const Batch& batch, const Supervised& taught) const {
-    const std::int64_t steps = window_.input_steps;
-    if (!batch.valid.defined() && taught.first >= steps) return {};
-    const torch::Tensor input = batch.past.slice(1, batch.past.size(1) - steps);
-    const torch::Tensor frames = at::cat({input, batch.target}, 1);
-    const torch::Tensor known = known_values(frames.narrow(1, taught.first, taught.target.size(1)));
-    return known.defined() ? known.to(forecaster_.device()) : known;
-}
-
 void Trainer::train_step(const Batch& batch, std::int64_t epoch) {
-    const Prepared prepared = forecaster_.prepare(batch.past, window_.output_steps);
-    const torch::Tensor target =
-        forecaster_.normalizer().apply(filled_target(batch).to(forecaster_.device(), /*non_blocking=*/true));
+    const BatchLesson lesson(forecaster_, batch);
     lr_ = learning_rate(options_, step_, options_.epochs * steps_per_epoch_);
     set_learning_rate(*optimizer_, lr_);
     optimizer_->zero_grad();
-    const Supervised taught =
-        learner_->supervised({.input = prepared.input, .target = target, .guides = prepared.guides});
-    const torch::Tensor mask = taught_mask(batch, taught);
+    const Supervised taught = learner_->supervised(lesson.lesson());
+    const torch::Tensor mask = lesson.known(taught);
     const bool empty = mask.defined() && !mask.any().item<bool>();
     if (empty && !std::exchange(said_empty_, true)) log_warning("a batch without any known target: nothing learned");
     const torch::Tensor loss = loss_of(options_.loss, taught, mask);

@@ -48,8 +48,6 @@ class Trainer {
     bool out_of_time() const;
     double elapsed_s() const;
     std::string progress_text(std::int64_t epoch) const;
-    torch::Tensor filled_target(const Batch& batch) const;
-    torch::Tensor taught_mask(const Batch& batch, const Supervised& taught) const;
 
     Forecaster& forecaster_;  // holds the averaged weights when there is an average, else the trained ones
     const RunDirectory& run_;
