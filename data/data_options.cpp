@@ -1,6 +1,9 @@
 #include "data/data_options.h"
 
+#include "data/paired_source.h"
 #include "data/period.h"
+
+#include <utility>
 
 namespace nowcell {
 
@@ -19,6 +22,11 @@ DataOptions DataOptions::from(const Config& config) {
     options.source.readers = static_cast<int>(config.integer("data.readers"));
     options.source.limits = {static_cast<std::int64_t>(config.number("data.limits.memory")),
                              config.number("data.limits.request_s")};
+    options.target = options.source;
+    options.target.dataset = config.text("data.target");
+    const std::string target_path = config.has("data.target_path") ? config.text("data.target_path") : "";
+    if (!target_path.empty()) options.target.path = target_path;
+    options.window.paired = !target_path.empty() || !options.target.dataset.empty();
     options.period = config.has("data.period") ? config.integer("data.period") : 0;
     options.prefetch = config.integer("data.prefetch");
     options.augment = AugmentOptions::from(config);
@@ -31,6 +39,11 @@ DataOptions DataOptions::from(const Config& config) {
                      config.numbers("data.split.validation"), config.numbers("data.split.test")};
     options.normalize = config.text("data.normalize");
     return options;
+}
+
+std::unique_ptr<FrameSource> open_data(const DataOptions& options) {
+    std::unique_ptr<FrameSource> source = open_source(options.source);
+    return options.window.paired ? pair_sources(std::move(source), open_source(options.target)) : std::move(source);
 }
 
 }  // namespace nowcell

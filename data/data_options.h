@@ -6,6 +6,7 @@
 #include "data/windows.h"
 #include "src/config.h"
 
+#include <memory>
 #include <string>
 
 namespace nowcell {
@@ -13,6 +14,7 @@ namespace nowcell {
 /// What a run reads and how it cuts it.
 struct DataOptions {
     SourceOptions source;
+    SourceOptions target;  ///< of pairs: where the targets are; see FrameSource::target
     WindowOptions window;  ///< history as every baseline of the score table needs it
     SplitOptions split;
     std::string normalize = "minmax";
@@ -22,5 +24,8 @@ struct DataOptions {
 
     static DataOptions from(const Config& config);
 };
+
+/// Opens the source, and with window.paired its targets. Throws as open_source and pair_sources do.
+std::unique_ptr<FrameSource> open_data(const DataOptions& options);
 
 }  // namespace nowcell

@@ -27,6 +27,9 @@ class FrameSource {
 
     /// Ranges of one count at once: (N,count,C,H,W). Reader processes share the work; the bytes do not depend on it.
     virtual torch::Tensor read_batch(const std::vector<FrameRange>& ranges) const;
+
+    /// What is to be forecast instead of these frames: its frame t after frame t of these. Null: their own next frames.
+    virtual const FrameSource* target() const { return nullptr; }
 };
 
 /// Opens a file or folder of frames: HDF5, NetCDF-4, SEVIR, NumPy, pictures, GIF, video (data/formats). With

@@ -45,17 +45,53 @@ torch::Tensor read_steps(const FrameSource& source, const WindowOptions& options
     return source.read_batch(ranges).slice(1, 0, std::nullopt, options.frame_step);
 }
 
-// Past and target of whole sequences: views, or copies where a batch would keep the frames between its steps.
-Batch cut(const torch::Tensor& sequences, std::int64_t past) {
-    const auto part = [&](const torch::Tensor& frames) {
-        return sequences.is_contiguous() ? frames : frames.contiguous();
+// The steps of some windows: frames of the source, and of pairs the targets that follow its input and later frames.
+struct Sequences {
+    torch::Tensor frames;  // (B,T,C,H,W)
+    torch::Tensor taught;  // (B,T_in-1+T_out,C,H,W), or undefined
+};
+
+Sequences read_sequences(const FrameSource& source, const WindowOptions& options, const std::vector<Window>& windows) {
+    const std::int64_t steps = options.past_steps() + options.steps() - options.input_steps;
+    Sequences read{read_steps(source, options, windows, steps), {}};
+    if (!options.paired) return read;
+    if (source.target() == nullptr) throw Error(ExitCode::internal, "pairs of a source without targets");
+    WindowOptions own = options;
+    own.history = 0;
+    read.taught = read_steps(*source.target(), own, windows, options.steps());
+    return read;
+}
+
+// A batch of whole sequences: views, or copies where it would keep the frames between its steps.
+Batch cut(const Sequences& read, std::int64_t past, std::int64_t output_steps) {
+    const auto part = [](const torch::Tensor& frames, std::int64_t begin, std::optional<std::int64_t> end) {
+        const torch::Tensor cut = frames.slice(1, begin, end);
+        return frames.is_contiguous() ? cut : cut.contiguous();
     };
     Batch batch;
-    batch.past = part(sequences.slice(1, 0, past));
-    if (sequences.size(1) == past) return batch;
-    batch.target = part(sequences.slice(1, past));
+    batch.past = part(read.frames, 0, past);
+    if (read.taught.defined()) {
+        batch.taught = read.taught;
+        batch.later = part(read.frames, past, std::nullopt);
+        batch.target = part(read.taught, read.taught.size(1) - output_steps, std::nullopt);
+    } else {
+        batch.target = part(read.frames, past, std::nullopt);
+    }
     batch.valid = known_values(batch.target);
     return batch;
+}
+
+// The view of each sample of an epoch, the same for what it shows and what it teaches.
+Sequences looked_at(const Sequences& read, const LoaderOptions& options, std::int64_t epoch, std::int64_t first) {
+    std::vector<torch::Tensor> frames;
+    std::vector<torch::Tensor> taught;
+    for (std::int64_t i = 0; i < read.frames.size(0); ++i) {
+        const View view =
+            draw_view(options.augment, read.frames.size(3), read.frames.size(4), options.seed, epoch, first + i);
+        frames.push_back(look(read.frames[i], view, options.augment));
+        if (read.taught.defined()) taught.push_back(look(read.taught[i], view, options.augment));
+    }
+    return {torch::stack(frames), taught.empty() ? torch::Tensor() : torch::stack(taught)};
 }
 
 }  // namespace
@@ -71,7 +107,10 @@ std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, st
 Batch read_windows(const FrameSource& source, const WindowOptions& options, const std::vector<Window>& windows,
                    bool targets) {
     const std::int64_t past = options.past_steps();
-    return cut(read_steps(source, options, windows, past + (targets ? options.output_steps : 0)), past);
+    if (targets) return cut(read_sequences(source, options, windows), past, options.output_steps);
+    Batch batch;
+    batch.past = read_steps(source, options, windows, past).contiguous();
+    return batch;
 }
 
 Loader::Loader(const FrameSource& source, WindowOptions window, std::vector<Window> windows, LoaderOptions options)
@@ -82,6 +121,10 @@ Loader::Loader(const FrameSource& source, WindowOptions window, std::vector<Wind
     positive("train.batch", options_.batch);
     positive("data.prefetch", options_.prefetch);
     options_.augment.check(source.info());
+    if (options_.augment.reverse_time && window_.paired) {
+        throw Error(ExitCode::usage, "data.augment has \"reverse-time\", but data.target has only what comes after", "",
+                    "leave one of them out");
+    }
 }
 
 Loader::~Loader() { stop(); }
@@ -156,21 +199,12 @@ Batch Loader::read(std::int64_t epoch, std::int64_t first, std::int64_t end) con
     for (std::int64_t i = first; i < end; ++i) {
         windows.push_back(windows_[static_cast<std::size_t>(order_[static_cast<std::size_t>(i)])]);
     }
-    const std::int64_t past = window_.past_steps();
-    torch::Tensor sequences = read_steps(source_, window_, windows, past + window_.output_steps);
-    if (options_.augment.any()) {
-        std::vector<torch::Tensor> seen;
-        for (std::int64_t i = 0; i < sequences.size(0); ++i) {
-            const View view =
-                draw_view(options_.augment, sequences.size(3), sequences.size(4), options_.seed, epoch, first + i);
-            seen.push_back(look(sequences[i], view, options_.augment));
-        }
-        sequences = torch::stack(seen);
-    }
-    Batch batch = cut(sequences, past);
+    Sequences read = read_sequences(source_, window_, windows);
+    if (options_.augment.any()) read = looked_at(read, options_, epoch, first);
+    Batch batch = cut(read, window_.past_steps(), window_.output_steps);
     batch.first = first;
     if (options_.pin) {
-        for (torch::Tensor* tensor : {&batch.past, &batch.target, &batch.valid}) {
+        for (torch::Tensor* tensor : {&batch.past, &batch.target, &batch.valid, &batch.taught, &batch.later}) {
             if (tensor->defined()) *tensor = tensor->pin_memory();
         }
     }

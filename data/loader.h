@@ -17,9 +17,12 @@ namespace nowcell {
 
 /// A batch in physical units; a missing value is NaN.
 struct Batch {
-    torch::Tensor past;      ///< (B,P,C,H,W) float32: the last P = max(T_in, history) known frames, oldest first
-    torch::Tensor target;    ///< (B,T_out,C,H,W) float32
-    torch::Tensor valid;     ///< (B,T_out,C,H,W) bool, which targets are known; undefined: all are
+    torch::Tensor past;    ///< (B,P,C,H,W) float32: the last P = max(T_in, history) known frames, oldest first
+    torch::Tensor target;  ///< (B,T_out,C,H,W) float32
+    torch::Tensor valid;   ///< (B,T_out,C,H,W) bool, which targets are known; undefined: all are
+    torch::Tensor
+        taught;           ///< pairs: (B,T_in-1+T_out,C,H,W), what follows each input frame, target last; else undefined
+    torch::Tensor later;  ///< pairs: (B,T_out-1,C,H,W), frames of the source after the past; else undefined
     std::int64_t first = 0;  ///< position of the first sample in the epoch
 };
 
@@ -27,7 +30,8 @@ struct Batch {
 std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, std::int64_t epoch);
 
 /// Reads the frames of some windows, in one FrameSource::read_batch: past of max(input_steps, history) steps, and the
-/// targets. With `targets` false, target stays undefined and only the past is read.
+/// targets; those of pairs in another one. With `targets` false, target stays undefined and only the past is read.
+/// Throws Error(internal) for pairs from a source without target().
 Batch read_windows(const FrameSource& source, const WindowOptions& options, const std::vector<Window>& windows,
                    bool targets = true);
 

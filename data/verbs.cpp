@@ -180,6 +180,16 @@ std::vector<Key> data_keys() {
          .type = KeyType::text,
          .fallback = "\"\"",
          .help = "dataset in the file; empty: the only one that fits"},
+        {.name = "data.target",
+         .type = KeyType::text,
+         .fallback = "\"\"",
+         .help =
+             "pairs: dataset whose frame t is to be forecast after the input's frame t; empty: the input's own next "
+             "frames"},
+        {.name = "data.target_path",
+         .type = KeyType::path,
+         .fallback = "",
+         .help = "file or folder of data.target; left out: data.path"},
         {.name = "data.layout",
          .type = KeyType::text,
          .fallback = "\"auto\"",

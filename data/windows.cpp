@@ -132,6 +132,12 @@ void check(const WindowOptions& window) {
     positive("output_steps", window.output_steps);
     positive("stride", window.stride);
     positive("frame_step", window.frame_step);
+    if (window.paired && window.frame_step > 1) {
+        throw Error(
+            ExitCode::usage,
+            fmt::format("data.frame_step = {}, but a target belongs to the frame right before it", window.frame_step),
+            "", "data.frame_step = 1, or no data.target");
+    }
 }
 
 // Where the history of a part may begin in a recording, which a test part that lies before it closes. `closed` has
@@ -164,14 +170,14 @@ std::vector<Span> closed_spans(const SourceInfo& info, const SplitOptions& split
     const std::string holder = whole ? fmt::format("sequence {}", span.recording)
                                      : fmt::format("the {} part of sequence {}", to_string(part), span.recording);
     const std::int64_t extra = std::max<std::int64_t>(0, history_floor(closed, span) - window.first_frame(span.begin));
-    const std::int64_t needed = window.reach(window.input_steps + window.output_steps) + extra;
+    const std::int64_t needed = window.reach(window.steps()) + extra;
     const std::string apart = window.frame_step > 1 ? fmt::format(", {} frames apart,", window.frame_step) : "";
     const std::string history = extra > 0 ? fmt::format(" after {} more frames of history", extra) : "";
     const bool broken = span.end - span.begin >= needed;
     throw Error(ExitCode::data,
-                fmt::format("{} has {} frames{}; input_steps {} + output_steps {}{}{} need {}", holder,
+                fmt::format("{} has {} frames{}; input_steps {} + output_steps {}{}{}{} need {}", holder,
                             span.end - span.begin, broken ? ", but time jumps between them" : "", window.input_steps,
-                            window.output_steps, apart, history, needed),
+                            window.output_steps, window.paired ? " - 1" : "", apart, history, needed),
                 "", "lower data.input_steps or data.output_steps, or name a longer part");
 }
 
@@ -216,7 +222,7 @@ std::vector<Window> cut_windows(const SourceInfo& info, const WindowOptions& win
     check(window);
     const std::vector<Span> spans = part_spans(info, split, part);
     const std::vector<Span> closed = closed_spans(info, split, part);
-    const std::int64_t length = window.reach(window.input_steps + window.output_steps);
+    const std::int64_t length = window.reach(window.steps());
     std::vector<Window> out;
     for (const Span& span : spans) {
         const std::int64_t floor = history_floor(closed, span);

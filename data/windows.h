@@ -31,7 +31,10 @@ struct WindowOptions {
     std::int64_t stride = 1;         ///< frames between the starts of neighbouring windows, > 0
     std::int64_t history = 0;        ///< past steps a sample needs at least; more than T_in reaches before the window
     std::int64_t frame_step = 1;     ///< frames from one step to the next, > 0
+    bool paired = false;             ///< FrameSource::target has the targets: lead k is its frame T_in - 1 + k - 1
 
+    /// Steps of a window, from its first input to its last target.
+    std::int64_t steps() const { return input_steps + output_steps - (paired ? 1 : 0); }
     std::int64_t past_steps() const { return input_steps > history ? input_steps : history; }
     /// Frames of a recording from the first to the last of so many steps, both included.
     std::int64_t reach(std::int64_t steps) const { return (steps - 1) * frame_step + 1; }
@@ -39,7 +42,8 @@ struct WindowOptions {
     std::int64_t first_frame(std::int64_t start) const { return start - (past_steps() - input_steps) * frame_step; }
 };
 
-/// One window: input frames start, start + frame_step, ... (T_in of them), the targets follow in the same step.
+/// One window: input frames start, start + frame_step, ... (T_in of them), the targets follow in the same step. Of
+/// pairs the targets are frames of the other source: start + T_in - 1 and those after it.
 struct Window {
     std::int64_t recording;
     std::int64_t start;

@@ -1,4 +1,5 @@
 // The handlers of predict and evaluate.
+#include "data/paired_source.h"
 #include "predict/evaluation.h"
 #include "predict/forecast_file.h"
 #include "predict/forecaster.h"
@@ -43,9 +44,24 @@ std::unique_ptr<FrameSource> open_input(const Request& request, const Forecaster
     return source;
 }
 
+// The input with the targets of its pairs, which are in its own file unless a file was named.
+std::unique_ptr<FrameSource> open_scored(const Request& request, const Forecaster& model) {
+    std::unique_ptr<FrameSource> input = open_input(request, model);
+    if (!model.data().window.paired) return input;
+    SourceOptions options = model.data().target;
+    if (!model.config().has("data.target_path") || model.config().text("data.target_path").empty()) {
+        options.path = request.text("--input");
+    } else if (!request.has("--target") && !model.trained_on().is(input->info())) {
+        throw Error(ExitCode::usage, "the model was trained on pairs, and the input is not the data of its run",
+                    request.text("--input"), "--target FILE: what is to be forecast from this input");
+    }
+    return pair_sources(std::move(input), open_source(options));
+}
+
 // What a forecast reads before the first lead time; the baselines of the score table may need more.
 WindowOptions forecast_window(const Forecaster& model) {
     WindowOptions window = model.data().window;
+    window.paired = false;  // no targets are needed
     window.history = model.history();
     return window;
 }
@@ -129,7 +145,7 @@ double step_s(const SourceInfo& info, const WindowOptions& window) {
 Forecast picture_of(const FrameSource& source, const Forecaster& model, const Window& start,
                     const torch::Tensor& frames, const std::string& title) {
     const SourceInfo& info = source.info();
-    WindowOptions window = model.data().window;
+    WindowOptions window = forecast_window(model);
     window.history = 0;
     const std::int64_t horizon = frames.size(0);
     window.output_steps = 0;  // becomes the lead times whose truth the recording has
@@ -216,31 +232,46 @@ ChosenPart choose_part(const Request& request, const Forecaster& model, const So
     return {Part::all, "not the run's own data: all windows"};
 }
 
+// Baselines that look back further than the shortest input that is scored.
+void leave_out_longer(std::int64_t least, std::vector<std::unique_ptr<Baseline>>& baselines) {
+    const auto longer = [&](const auto& baseline) { return baseline->history() > least; };
+    for (const auto& baseline : baselines) {
+        if (!longer(baseline)) continue;
+        log_info(fmt::format("no {} row: it needs {} frames, eval.min_input_steps = {}", baseline->name(),
+                             baseline->history(), least));
+    }
+    baselines.erase(std::remove_if(baselines.begin(), baselines.end(), longer), baselines.end());
+}
+
 int evaluate_model(const Request& request) {
     choose_threads(request);
     const Forecaster model = load_model(request);
-    const auto source = open_input(request, model);
+    const auto source = open_scored(request, model);
     const ChosenPart chosen = choose_part(request, model, source->info());
     WindowOptions window = model.data().window;
     window.stride = model.config().integer("eval.stride");
+    const std::int64_t least = min_input_steps(model);
+    if (least > 0) window.history = 0;
     BaselineOptions known = model.baselines();
     std::vector<Window> windows;
     try {
         windows = cut_windows(source->info(), window, model.data().split, chosen.part);
     } catch (const Error&) {  // too short for the cycle, but perhaps not for the model
+        if (least > 0) throw;
         window.history = std::max<std::int64_t>(2, model.history());
         if (known.period == 0 || window.history > known.period) throw;
         windows = cut_windows(source->info(), window, model.data().split, chosen.part);
         known.period = 0;
         log_warning("recordings are too short for a period before each window: no seasonal and no anomaly row");
     }
-    const EvaluationSet set{*source, window, windows, model.config().integer("eval.batch"), true};
+    const EvaluationSet set{*source, window, windows, model.config().integer("eval.batch"), true, least};
     if (source->info().height != model.trained_on().height || source->info().width != model.trained_on().width) {
         known.climatology = torch::Tensor();
         log_warning("frames of another size than in training: no climatology row");
     }
     if (model.baselines().period == 0) log_info("data.period = 0: no seasonal and no anomaly row");
-    const auto baselines = all_baselines(known);
+    auto baselines = all_baselines(known);
+    if (least > 0) leave_out_longer(least, baselines);
     log_info(describe(model.device()));
     ProgressLine progress;
     const ScoreTable table = evaluate(set, contenders(model, baselines), model.normalizer(), [&](std::int64_t done) {

@@ -101,14 +101,16 @@ void Forecaster::put(Checkpoint& checkpoint) const {
     checkpoint.tensors["climatology"] = baselines_.climatology;
 }
 
-std::int64_t Forecaster::history() const {
-    std::int64_t longest = data_.window.input_steps;
+std::int64_t Forecaster::history() const { return std::max(data_.window.input_steps, least_history()); }
+
+std::int64_t Forecaster::least_history() const {
+    std::int64_t longest = 1;
     for (const auto& guide : guides_) longest = std::max(longest, guide->history());
     return longest;
 }
 
 Prepared Forecaster::prepare(const torch::Tensor& past, std::int64_t horizon) const {
-    const std::int64_t steps = data_.window.input_steps;
+    const std::int64_t steps = std::min(past.size(1), data_.window.input_steps);
     Prepared prepared;
     const torch::Tensor whole = fill_missing(past, data_.source.missing, normalizer_.mean);
     // Moved before it is normalised: from pinned memory the copy does not wait.

@@ -52,13 +52,14 @@ class Forecaster {
     /// Everything load() needs.
     void put(Checkpoint& checkpoint) const;
 
-    /// past: (B,P,C,H,W) float32, P >= history(), NaN where a value is missing. Returns (B,horizon,C,H,W) float32 on
-    /// the CPU, without missing values.
+    /// past: (B,P,C,H,W) float32, P >= least_history(), NaN where a value is missing. Returns (B,horizon,C,H,W) float32
+    /// on the CPU, without missing values.
     torch::Tensor forecast(const torch::Tensor& past, std::int64_t horizon) const;
 
     Prepared prepare(const torch::Tensor& past, std::int64_t horizon) const;
 
-    std::int64_t history() const;  ///< past frames that a forecast needs: T_in, or more for a baseline that guides it
+    std::int64_t history() const;        ///< past frames that a forecast is made from: T_in, or more for its guides
+    std::int64_t least_history() const;  ///< that its guides need, at least 1; from fewer than T_in it forecasts too
     const Config& config() const { return config_; }
     const DataOptions& data() const { return data_; }
     const Normalizer& normalizer() const { return normalizer_; }

@@ -39,6 +39,11 @@ torch::Tensor mean_of_known(const torch::Tensor& planes, const torch::Tensor& mi
     return masked_mean(planes.flatten(1), missing.logical_not().flatten(1)).nan_to_num(0.0).view({-1, 1, 1, 1});
 }
 
+void append(std::vector<double>& to, const torch::Tensor& values) {
+    const torch::Tensor all = values.contiguous();
+    to.insert(to.end(), all.const_data_ptr<double>(), all.const_data_ptr<double>() + all.numel());
+}
+
 }  // namespace
 
 std::string to_string(Metric metric) {
@@ -118,7 +123,10 @@ void Scores::add(const torch::Tensor& forecast, const torch::Tensor& truth, cons
         add_to(sums_[static_cast<std::size_t>(metric)], sums);
         add_to(weights_[static_cast<std::size_t>(metric)], weights);
     };
-    add(Metric::mae, difference.abs().flatten(2).mean(2), known);
+    const torch::Tensor absolute = difference.abs().flatten(2).mean(2);
+    append(window_errors_, absolute.sum(1));
+    append(window_weights_, known.sum(1));
+    add(Metric::mae, absolute, known);
     add(Metric::mse, difference.square().flatten(2).mean(2), known);
     windows_ += forecast.size(0);
     if (!images_) return;

@@ -52,10 +52,17 @@ class Scores {
     std::int64_t leads() const { return leads_; }
     std::int64_t windows() const { return windows_; }
 
+    /// Of each window in the order of add(): the sum over lead times of its mean absolute error, and what part of it is
+    /// known; the MAE of all windows is the one's sum over the other's.
+    const std::vector<double>& window_errors() const { return window_errors_; }
+    const std::vector<double>& window_weights() const { return window_weights_; }
+
  private:
     std::int64_t leads_;
     bool images_;
     std::int64_t windows_ = 0;
+    std::vector<double> window_errors_;
+    std::vector<double> window_weights_;
     std::array<std::vector<double>, kMetrics.size()> sums_;
     std::array<std::vector<double>, kMetrics.size()> weights_;  // what each sum is a sum over: windows, or parts of one
 };

@@ -104,6 +104,38 @@ std::string per_lead(const ScoreTable& table) {
     return aligned(rows);
 }
 
+std::string verdict(const PairedInterval& mae) {
+    if (std::isnan(mae.low)) return "too few for an interval";
+    return mae.high < 0.0 ? "better" : mae.low > 0.0 ? "worse" : "undecided";
+}
+
+// "Model - anomaly, the best of the others: MAE -0.01734 K, 95 % interval -0.02911 to -0.00612: better (...)."
+std::string comparison(const Comparison& found, const std::string& units) {
+    const PairedInterval& mae = found.mae;
+    const auto signed_number = [](double value) { return (value > 0.0 ? "+" : "") + number(value); };
+    const std::string unit = units == "1" ? "" : " " + units;
+    return fmt::format(
+        "Model - {}, the best of the others: MAE {}{}, 95 % interval {} to {}: {} (paired bootstrap, {} block{} of "
+        "up to {} windows).\n",
+        found.baseline, signed_number(mae.difference), unit, signed_number(mae.low), signed_number(mae.high),
+        verdict(mae), mae.blocks, mae.blocks == 1 ? "" : "s", mae.block_windows);
+}
+
+nlohmann::ordered_json comparison_json(const Comparison& found, const std::string& units) {
+    const PairedInterval& mae = found.mae;
+    return {{"baseline", found.baseline},
+            {"metric", "mae"},
+            {"unit", unit_of(Metric::mae, units)},
+            {"difference", mae.difference},
+            {"low", mae.low},
+            {"high", mae.high},
+            {"level", 0.95},
+            {"verdict", verdict(mae)},
+            {"blocks", mae.blocks},
+            {"block_windows", mae.block_windows},
+            {"resamples", kResamples}};
+}
+
 }  // namespace
 
 std::string score_text(const ScoreTable& table, const ScoreContext& context) {
@@ -112,7 +144,9 @@ std::string score_text(const ScoreTable& table, const ScoreContext& context) {
         fmt::format("{} on {}: {} window{}, {} lead times, split {} ({})\n\n", context.model, context.data, windows,
                     windows == 1 ? "" : "s", table.scores.front().leads(), context.split, context.note);
     out += summary(table) + "\n" + per_lead(table);
-    return out + "\n* best. Skill: by how much the model's MAE is below that forecaster's.\n";
+    out += "\n* best. Skill: by how much the model's MAE is below that forecaster's.\n";
+    const std::optional<Comparison> found = compare_with_best(table);
+    return found ? out + comparison(*found, table.units) : out;
 }
 
 std::string score_json(const ScoreTable& table, const ScoreContext& context) {
@@ -129,13 +163,14 @@ std::string score_json(const ScoreTable& table, const ScoreContext& context) {
             }
         }
     }
-    const nlohmann::ordered_json report = {{"schema", "nowcell.evaluate/1"},
-                                           {"model", context.model},
-                                           {"data", context.data},
-                                           {"split", context.split},
-                                           {"windows", table.scores.front().windows()},
-                                           {"step_s", table.step_s},
-                                           {"rows", rows}};
+    nlohmann::ordered_json report = {{"schema", "nowcell.evaluate/1"},
+                                     {"model", context.model},
+                                     {"data", context.data},
+                                     {"split", context.split},
+                                     {"windows", table.scores.front().windows()},
+                                     {"step_s", table.step_s},
+                                     {"rows", rows}};
+    if (const auto found = compare_with_best(table)) report["comparison"] = comparison_json(*found, table.units);
     return json_text(report);
 }
 

@@ -16,10 +16,11 @@ struct ScoreContext {
 };
 
 /// Two aligned tables: every metric over all lead times with the model's skill against each forecaster, and the MAE of
-/// each lead time. The best of each column has a "*".
+/// each lead time. The best of each column has a "*". Below: compare_with_best.
 std::string score_text(const ScoreTable& table, const ScoreContext& context);
 
-/// {"schema":"nowcell.evaluate/1",...,"rows":[{"forecaster","metric","lead","unit","value"}]}; NaN becomes null.
+/// {"schema":"nowcell.evaluate/1",...,"rows":[{"forecaster","metric","lead","unit","value"}],"comparison":{...}}; NaN
+/// becomes null.
 std::string score_json(const ScoreTable& table, const ScoreContext& context);
 
 /// forecaster,metric,lead,unit,value

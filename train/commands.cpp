@@ -140,7 +140,7 @@ int train(const Request& request) {
     make_deterministic(static_cast<std::uint64_t>(config.integer("train.seed")));
     if (config.boolean("train.deterministic")) require_determinism(config);
 
-    const auto source = open_source(DataOptions::from(config).source);
+    const auto source = open_data(DataOptions::from(config));
     settle_period(config, source->info());
     check_against_before(beginning, source->info(), request, device);
     auto [training, validation] = cut_training_windows(config, source->info());

@@ -33,6 +33,13 @@ void check_augmentation(const AugmentOptions& augment, const SourceInfo& info, c
     }
 }
 
+// Next-frame pairs are taught from the first frame on, so that there is no last input frame to be relative to.
+void check_pairs(const DataOptions& data, const ModelOptions& model) {
+    if (!data.window.paired || !model.relative || model.strategy != "next-frame") return;
+    throw Error(ExitCode::usage, "data.target with model.strategy = \"next-frame\" cannot have model.relative = true", "",
+                "model.relative = false");
+}
+
 }  // namespace
 
 void settle_period(Config& config, const SourceInfo& info) {
@@ -57,6 +64,7 @@ Forecaster prepare_forecaster(const Config& config, const FrameSource& source, c
     const ModelOptions model = ModelOptions::from(config);
     const SourceInfo& info = source.info();
     check_augmentation(data.augment, info, model);
+    check_pairs(data, model);
     const Normalizer normalizer = Normalizer::fit(data.normalize, source, data.split);
     BaselineOptions baselines{data.period, 0.0, training_mean(source, data.split)};
     if (data.period > 0) baselines.decay = fit_decay(source, training, data.window, data.period);
