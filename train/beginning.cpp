@@ -18,14 +18,14 @@ namespace {
 namespace fs = std::filesystem;
 
 // What says how a run is carried out, not what it computes; and the ends that may be moved.
-constexpr const char* kChangeable[] = {"train.epochs",   "train.max_time", "train.patience", "train.device",
-                                       "train.on_nan",   "checkpoint.",    "log.",           "data.path",
-                                       "data.readers",   "data.trust",     "data.limits.",   "data.prefetch",
-                                       "eval."};
+constexpr const char* kChangeable[] = {
+    "train.epochs", "train.max_time", "train.patience", "train.device", "train.on_nan",  "checkpoint.", "log.",
+    "data.path",    "data.readers",   "data.trust",     "data.limits.", "data.prefetch", "eval."};
 
 bool is_changeable(const std::string& key) {
-    return std::any_of(std::begin(kChangeable), std::end(kChangeable),
-                       [&](const std::string& name) { return name.back() == '.' ? key.starts_with(name) : key == name; });
+    return std::any_of(std::begin(kChangeable), std::end(kChangeable), [&](const std::string& name) {
+        return name.back() == '.' ? key.starts_with(name) : key == name;
+    });
 }
 
 void check_overrides(const std::vector<std::string>& overrides) {

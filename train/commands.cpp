@@ -77,9 +77,9 @@ TrainResult run_trainer(Trainer& trainer, const nlohmann::ordered_json& facts) {
     trainer.recorder().started(facts);
     try {
         const TrainResult result = trainer.run();
-        trainer.recorder().finished(result.signal != 0 ? "stopped" : "done",
-                                    {{"ended_by", result.why},
-                                     {"best", {{"epoch", result.state.best_epoch}, {"mae", result.state.best_mae}}}});
+        trainer.recorder().finished(
+            result.signal != 0 ? "stopped" : "done",
+            {{"ended_by", result.why}, {"best", {{"epoch", result.state.best_epoch}, {"mae", result.state.best_mae}}}});
         return result;
     } catch (const Error& error) {
         note_failure(trainer.recorder(), error.code() == ExitCode::diverged ? "diverged" : "failed", error.what());
@@ -144,9 +144,9 @@ int train(const Request& request) {
     settle_period(config, source->info());
     check_against_before(beginning, source->info(), request, device);
     auto [training, validation] = cut_training_windows(config, source->info());
-    Forecaster forecaster =
-        beginning.checkpoint ? Forecaster::from(*beginning.checkpoint, beginning.interrupted->path(), device, config)
-                             : prepare_forecaster(config, *source, training, device);
+    Forecaster forecaster = beginning.checkpoint
+                                ? Forecaster::from(*beginning.checkpoint, beginning.interrupted->path(), device, config)
+                                : prepare_forecaster(config, *source, training, device);
 
     const RunDirectory run = open_run(beginning, request, config);
     const RunLock lock(run);
@@ -154,8 +154,7 @@ int train(const Request& request) {
     log_info(fmt::format("{} training and {} validation windows, {} parameters, run {}", training.size(),
                          validation.size(), forecaster.network().parameter_count(), run.path()));
     const TrainingData data{*source, std::move(training), std::move(validation)};
-    const TrainResult result =
-        run_training(data, forecaster, run, beginning, facts(request, forecaster, beginning));
+    const TrainResult result = run_training(data, forecaster, run, beginning, facts(request, forecaster, beginning));
     if (result.signal == 0) {
         const Forecaster best = Forecaster::load(run.path(), device);
         Samples(*source, best.data().window, data.validation, 1)

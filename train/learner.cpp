@@ -1,11 +1,11 @@
 #include "train/learner.h"
 
-#include "data/missing.h"
 #include "train/autocast.h"
+#include "train/lesson.h"
 #include "train/sampling.h"
 
-#include <ATen/Context.h>
 #include <ATen/ATen.h>
+#include <ATen/Context.h>
 #include <fmt/format.h>
 
 #include <cmath>
@@ -23,10 +23,6 @@ std::map<std::string, at::Generator> generators(torch::Device device) {
     return all;
 }
 
-torch::Tensor leads_of(const torch::Tensor& frames, std::int64_t leads) {
-    return frames.defined() ? frames.narrow(1, 0, leads) : frames;
-}
-
 }  // namespace
 
 Learner::Learner(Forecaster& forecaster, TrainOptions options)
@@ -41,35 +37,19 @@ Learner::Learner(Forecaster& forecaster, TrainOptions options)
     optimizer_ = make_optimizer(options_.optimizer, named_parameters(*network_));
 }
 
-// The target as a network may see it: missing values filled as those of the input are.
-torch::Tensor Learner::filled_target(const Batch& batch) const {
-    if (!batch.valid.defined()) return batch.target;
-    const torch::Tensor all = at::cat({batch.past, batch.target}, 1);
-    return fill_missing(all, forecaster_.data().source.missing, forecaster_.normalizer().mean)
-        .slice(1, batch.past.size(1));
-}
-
-Supervised Learner::taught(const Batch& batch, const StepPlan& plan, std::int64_t pass) {
-    const Prepared prepared = forecaster_.prepare(batch.past, forecaster_.data().window.output_steps);
-    const torch::Tensor target =
-        forecaster_.normalizer().apply(filled_target(batch).to(forecaster_.device(), /*non_blocking=*/true));
-    const std::int64_t draw = plan.step * options_.accumulate + pass;
-    lesson_ = {prepared.input, leads_of(target, plan.leads), leads_of(prepared.guides, plan.leads),
-               draw_shown(options_.sampling, plan.step, draw, target.size(0), prepared.input.size(1), plan.leads)};
+// first: place in the step of the first sample that lesson_ holds.
+Supervised Learner::forward(const StepPlan& plan, std::int64_t first, std::int64_t samples) {
+    const std::int64_t left_out = forecaster_.data().window.output_steps - plan.leads;
+    for (torch::Tensor* frames : {&lesson_.target, &lesson_.guides, &lesson_.seen}) {
+        if (frames->defined()) *frames = frames->narrow(1, 0, frames->size(1) - left_out);
+    }
+    const torch::Tensor shown =
+        draw_shown(options_.sampling, plan.step, samples, lesson_.input.size(1), lesson_.target.size(1));
+    if (shown.defined()) lesson_.shown = shown.narrow(0, first, lesson_.input.size(0));
     const Autocast autocast(options_.precision, forecaster_.device());
     Supervised frames = network_->supervised(lesson_);
     frames.prediction = frames.prediction.to(frames.target.scalar_type());
     return frames;
-}
-
-// Where what is taught is known, on the device; undefined: everywhere. A strategy may teach input frames too.
-torch::Tensor Learner::mask_of(const Batch& batch, const Supervised& taught, std::int64_t leads) const {
-    const std::int64_t steps = forecaster_.data().window.input_steps;
-    if (!batch.valid.defined() && taught.first >= steps) return {};
-    const torch::Tensor input = batch.past.slice(1, batch.past.size(1) - steps);
-    const torch::Tensor frames = at::cat({input, leads_of(batch.target, leads)}, 1);
-    const torch::Tensor known = known_values(frames.narrow(1, taught.first, taught.target.size(1)));
-    return known.defined() ? known.to(forecaster_.device()) : known;
 }
 
 StepOutcome Learner::learn(const std::vector<Batch>& passes, const StepPlan& plan, StepClock& clock) {
@@ -80,9 +60,11 @@ StepOutcome Learner::learn(const std::vector<Batch>& passes, const StepPlan& pla
     double total = 0.0;
     double sum = 0.0;
     for (const Batch& batch : passes) {
+        const BatchLesson prepared(forecaster_, batch);
+        lesson_ = prepared.lesson();
         clock.lap(&StepClock::other_s);
-        const Supervised frames = taught(batch, plan, &batch - passes.data());
-        const torch::Tensor mask = mask_of(batch, frames, plan.leads);
+        const Supervised frames = forward(plan, batch.first - plan.first, plan.last - plan.first + 1);
+        const torch::Tensor mask = prepared.known(frames);
         const torch::Tensor loss = loss_(frames, mask, forecaster_.data().window.input_steps);
         const double count = Loss::count(frames, mask).item<double>();
         // Several passes give the mean over all their values: each is weighted with its count, and divided at the end.

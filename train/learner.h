@@ -16,10 +16,10 @@ namespace nowcell {
 
 /// What a step is taught with.
 struct StepPlan {
-    std::int64_t step = 0;    ///< of the run, from 0
-    std::int64_t leads = 0;   ///< lead times that are taught
-    std::int64_t first = 0;   ///< place in the epoch of the first sample
-    std::int64_t last = 0;    ///< and of the last one
+    std::int64_t step = 0;   ///< of the run, from 0
+    std::int64_t leads = 0;  ///< lead times that are taught
+    std::int64_t first = 0;  ///< place in the epoch of the first sample
+    std::int64_t last = 0;   ///< and of the last one
 };
 
 /// What forward and backward gave.
@@ -57,9 +57,7 @@ class Learner {
 
  private:
     bool averages() const { return options_.ema > 0.0; }
-    Supervised taught(const Batch& batch, const StepPlan& plan, std::int64_t pass);
-    torch::Tensor mask_of(const Batch& batch, const Supervised& taught, std::int64_t leads) const;
-    torch::Tensor filled_target(const Batch& batch) const;
+    Supervised forward(const StepPlan& plan, std::int64_t first, std::int64_t samples);
     std::string first_bad(const Supervised& taught, const torch::Tensor& loss) const;
     std::string first_bad_gradient() const;
 

@@ -180,6 +180,7 @@ TrainOptions TrainOptions::from(const Config& config) {
     options.curriculum_start = config.integer("train.curriculum_start");
     options.curriculum_epochs = config.integer("train.curriculum_epochs");
     options.precision = config.text("train.precision");
+    options.on_nan = config.text("train.on_nan");
     check_curriculum(options, config);
     return options;
 }

@@ -94,6 +94,7 @@ struct TrainOptions {
     std::int64_t curriculum_start = 0;    ///< lead times taught in the first epoch; 0: all
     std::int64_t curriculum_epochs = 10;  ///< epochs until all are taught
     std::string precision = "float32";    ///< "float32" | "bfloat16"
+    std::string on_nan = "halt";          ///< "halt" | "skip" | "rollback"
 
     /// Throws Error(usage) with the position of the key that does not fit the others.
     static TrainOptions from(const Config& config);

@@ -213,8 +213,9 @@ std::string Trainer::summary(const ScoreTable& table, double loss, double rate, 
 
 void Trainer::validate() {
     const std::vector<std::unique_ptr<Baseline>> none;
-    const EvaluationSet set{data_.source, forecaster_.data().window, data_.validation,
-                            forecaster_.config().integer("eval.batch"), /*images=*/false};
+    const EvaluationSet set{data_.source,     forecaster_.data().window,
+                            data_.validation, forecaster_.config().integer("eval.batch"),
+                            /*images=*/false, min_input_steps(forecaster_)};
     const ScoreTable table = evaluate(set, contenders(forecaster_, none), forecaster_.normalizer());
     const Scores& scores = table.scores.front();
     state_.last_mae = scores.value(Metric::mae, 0);
@@ -236,15 +237,8 @@ void Trainer::validate() {
     if (state_.validated) stopping_.validated(state_.last_mae);
     std::vector<double> leads;
     for (std::int64_t lead = 1; lead <= scores.leads(); ++lead) leads.push_back(scores.value(Metric::mae, lead));
-    const EpochRecord record{state_.epoch,
-                             state_.step,
-                             lr_,
-                             loss,
-                             state_.last_mae,
-                             scores.value(Metric::mse, 0),
-                             elapsed_s(),
-                             rate,
-                             leads};
+    const EpochRecord record{state_.epoch, state_.step, lr_,  loss, state_.last_mae, scores.value(Metric::mse, 0),
+                             elapsed_s(),  rate,        leads};
     recorder_.epoch(record);
     if (best || state_.epoch % saving_.every == 0) save(best);
     draw_samples();

@@ -26,8 +26,8 @@ namespace nowcell {
 /// How a run ended.
 struct TrainResult {
     TrainingState state;
-    StepClock clock;   ///< of the steps of this process
-    std::string why;   ///< "all epochs", "train.max_time", "train.patience", "signal"
+    StepClock clock;  ///< of the steps of this process
+    std::string why;  ///< "all epochs", "train.max_time", "train.patience", "signal"
     int signal = 0;
 };
 
@@ -91,7 +91,7 @@ class Trainer {
     StepClock clock_;
     std::chrono::steady_clock::time_point start_;
     std::chrono::steady_clock::time_point saved_;
-    double before_s_ = 0.0;        // of the processes before this one
+    double before_s_ = 0.0;  // of the processes before this one
     double epoch_start_s_ = 0.0;
     double lr_ = 0.0;
     std::int64_t saved_step_ = -1;
