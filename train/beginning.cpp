@@ -1,7 +1,7 @@
 #include "train/beginning.h"
 
-#include "data/frame_source.h"
 #include "src/error.h"
+#include "src/files.h"
 #include "src/log.h"
 #include "train/checkpoint_writer.h"
 #include "train/environment.h"

@@ -1,6 +1,7 @@
 // How a run begins: anew, as another one did, or where it was interrupted.
 #pragma once
 
+#include "data/formats/source_info.h"
 #include "src/checkpoint.h"
 #include "src/run_directory.h"
 #include "src/verb.h"

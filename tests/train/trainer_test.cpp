@@ -54,7 +54,7 @@ class SmallRun {
         TrainedOn on{1, 16, 16, "1", 0.0, data.source.path, source_->info().dataset, source_->info().fingerprint};
         Forecaster forecaster(config_, make_sequence_model(1, ModelOptions::from(config_), on.frame()),
                               Normalizer::fit("minmax", *source_, data.split), baselines, on, torch::kCPU);
-        Trainer trainer(*source_, windows(Part::train), windows(Part::validation), forecaster, *run_);
+        Trainer trainer({*source_, windows(Part::train), windows(Part::validation)}, forecaster, *run_);
         return trainer.run();
     }
 
@@ -107,7 +107,7 @@ Rehearsal rehearse(const FakeSource& source, const std::vector<std::string>& ove
     Forecaster forecaster = prepare_forecaster(config, source, windows.training, torch::kCPU);
     const RunDirectory run = RunDirectory::create(folder.path("run"), "small.toml", config, false);
     Rehearsal out;
-    out.result = Trainer(source, windows.training, windows.validation, forecaster, run).run();
+    out.result = Trainer({source, windows.training, windows.validation}, forecaster, run).run();
     out.best = std::make_unique<Forecaster>(Forecaster::load(run.path(), torch::kCPU));
     if (!scored) return out;
     const DataOptions& data = out.best->data();
@@ -163,11 +163,11 @@ TEST_CASE("training on a moving square beats persistence and keeps the best epoc
     CHECK(result.why == "all epochs");
     const std::vector<double> validation = validation_column(small.metrics());
     REQUIRE(validation.size() == 31);
-    CHECK(result.best_mae == Catch::Approx(*std::min_element(validation.begin(), validation.end())).epsilon(1e-6));
+    CHECK(result.state.best_mae == Catch::Approx(*std::min_element(validation.begin(), validation.end())).epsilon(1e-6));
 
     // The saved best checkpoint scores what the log says: validation and evaluation are the same function.
     const ScoreTable again = small.score(small.run().path(), Part::validation);
-    CHECK(again.of("model").value(Metric::mae, 0) == Catch::Approx(result.best_mae).epsilon(1e-6));
+    CHECK(again.of("model").value(Metric::mae, 0) == Catch::Approx(result.state.best_mae).epsilon(1e-6));
     const ScoreTable test = small.score(small.run().path(), Part::test);
     CHECK(test.of("model").value(Metric::mae, 0) < 0.75 * test.of("persistence").value(Metric::mae, 0));
 }
@@ -197,7 +197,7 @@ TEST_CASE("time, patience and averaging end or shape a run") {
     SmallRun hopeless({"train.epochs=50", "optim.lr=0", "train.patience=2"});
     const TrainResult result = hopeless.train();
     CHECK(result.why == "train.patience");
-    CHECK(result.epochs == 2);
+    CHECK(result.state.epoch == 2);
     SmallRun averaged({"train.ema=0.9"});
     averaged.train();
     SmallRun plain;
@@ -237,7 +237,7 @@ TEST_CASE("divergence is an error that names the step, and the checkpoints stay"
 TEST_CASE("next-frame networks are trained and validated as rollouts") {
     SmallRun small({"model.strategy=next-frame", "model.head=conv3d", "train.epochs=12"});
     const TrainResult result = small.train();
-    CHECK(result.best_mae < validation_column(small.metrics())[0]);
+    CHECK(result.state.best_mae < validation_column(small.metrics())[0]);
 }
 
 TEST_CASE("a forecaster refuses data that it was not built for") {
@@ -271,10 +271,10 @@ TEST_CASE("networks of all kinds of layers are trained, saved and loaded") {
         overrides.push_back("train.epochs=8");
         SmallRun small(overrides);
         const TrainResult result = small.train();
-        CHECK(result.best_mae < validation_column(small.metrics())[0]);
+        CHECK(result.state.best_mae < validation_column(small.metrics())[0]);
         // Rebuilt from the checkpoint, it is the network that was validated.
         const ScoreTable again = small.score(small.run().path(), Part::validation);
-        CHECK(again.of("model").value(Metric::mae, 0) == Catch::Approx(result.best_mae).epsilon(1e-6));
+        CHECK(again.of("model").value(Metric::mae, 0) == Catch::Approx(result.state.best_mae).epsilon(1e-6));
         const Forecaster forecaster = Forecaster::load(small.run().path(), torch::kCPU);
         const torch::Tensor past = at::rand({1, 4, 1, 16, 16});
         CHECK(at::equal(forecaster.forecast(past, 5), forecaster.forecast(past, 5)));
@@ -404,7 +404,7 @@ TEST_CASE("networks learn from frames with missing values, and forecast without"
             std::vector<std::string> all = overrides;
             all.insert(all.end(), {std::string("data.missing=") + policy, "train.epochs=10"});
             const Rehearsal done = rehearse(source, all);
-            CHECK(std::isfinite(done.result.best_mae));
+            CHECK(std::isfinite(done.result.state.best_mae));
             for (const std::string& name : done.test.names) {
                 INFO(name);
                 for (const Metric metric : {Metric::mae, Metric::mse, Metric::ssim, Metric::psnr}) {
@@ -441,7 +441,7 @@ TEST_CASE("a policy for missing values changes nothing where none is missing") {
         const Rehearsal strict = rehearse(source, {strategy});
         for (const char* policy : {"data.missing=mask", "data.missing=hold", "data.missing=zero"}) {
             const Rehearsal other = rehearse(source, {strategy, policy});
-            CHECK(other.result.best_mae == strict.result.best_mae);
+            CHECK(other.result.state.best_mae == strict.result.state.best_mae);
             for (const Metric metric : {Metric::mae, Metric::mse, Metric::ssim, Metric::psnr}) {
                 CHECK(other.test.of("model").value(metric, 0) == strict.test.of("model").value(metric, 0));
             }
@@ -459,7 +459,7 @@ TEST_CASE("targets of which nothing is known teach nothing, and score nothing") 
     }
     const FakeSource blind(recordings);
     const Rehearsal done = rehearse(blind, {"data.missing=mask", "optim.weight_decay=0.1", "optim.name=adamw"});
-    CHECK(done.result.best_epoch == 0);  // the weights never moved
+    CHECK(done.result.state.best_epoch == 0);  // the weights never moved
     for (std::int64_t i = 8; i < 10; ++i) recordings[static_cast<std::size_t>(i)].slice(0, 4).fill_(std::nanf(""));
     try {
         rehearse(FakeSource(recordings), {"data.missing=mask"});
@@ -500,8 +500,8 @@ TEST_CASE("training may see other views; validation sees whole frames as they ar
     const Rehearsal plain = rehearse(source, {});
     const Rehearsal seen = rehearse(source, views);
     const Rehearsal again = rehearse(source, views);
-    CHECK(seen.result.best_mae != plain.result.best_mae);
-    CHECK(seen.result.best_mae == again.result.best_mae);
+    CHECK(seen.result.state.best_mae != plain.result.state.best_mae);
+    CHECK(seen.result.state.best_mae == again.result.state.best_mae);
     CHECK(seen.best->trained_on().height == 12);
     CHECK(seen.test.of("persistence").value(Metric::mae, 0) == plain.test.of("persistence").value(Metric::mae, 0));
 }
@@ -541,7 +541,7 @@ TEST_CASE("missing targets take no part in learning, whatever stands in for them
         };
         const Rehearsal mask = learned("data.missing=mask");
         const Rehearsal hold = learned("data.missing=hold");
-        CHECK(mask.result.best_epoch > 0);
+        CHECK(mask.result.state.best_epoch > 0);
         const torch::Tensor past = at::rand({1, 4, 1, 12, 12});
         CHECK(at::equal(mask.best->forecast(past, 3), hold.best->forecast(past, 3)));
     }
