@@ -52,6 +52,33 @@ Verb preview_verb() {
                          "nowcell data preview frames/ --start 40 --frames 24 -o frames.gif"}};
 }
 
+Verb model_info_verb() {
+    Flag model = model_flag();
+    model.required = false;
+    const auto count = [](const std::string& name, const std::string& help) {
+        return Flag{.name = name, .type = FlagType::integer, .value = "N", .help = help, .min = 1, .max = 1e6};
+    };
+    return {.name = "model info",
+            .summary =
+                "Say what a network is made of: layers, shapes, parameters, multiplications, receptive field, and "
+                "the memory of a training step. Of a configuration, a preset or a trained model.",
+            .handler = "nowcell_model_info",
+            .flags = {config_flag(),
+                      set_flag(),
+                      model,
+                      {.name = "--preset", .value = "NAME", .help = "a configuration that config presets lists"},
+                      {.name = "--size", .value = "HxW", .help = "frames, px; default: those of model, preset or data"},
+                      count("--channels", "of a frame; default likewise"),
+                      count("--batch", "windows of a training step; default: train.batch"),
+                      report_flag(),
+                      force_flag(),
+                      threads_flag(),
+                      json_flag()},
+            .examples = {"nowcell model info --preset moving-mnist",
+                         "nowcell model info --config my.toml --size 128x128 --channels 3 --batch 4",
+                         "nowcell model info --model runs/digits --json -"}};
+}
+
 }  // namespace
 
 std::vector<Verb> predict_verbs() {
@@ -115,6 +142,7 @@ std::vector<Verb> predict_verbs() {
          .examples = {"nowcell evaluate --model runs/radar --input radar.h5",
                       "nowcell evaluate --model runs/radar --input other.h5 --json scores.json --csv scores.csv"}},
         preview_verb(),
+        model_info_verb(),
     };
 }
 

@@ -23,6 +23,11 @@ std::string FrameSize::text() const { return fmt::format("{}x{}", height, width)
 
 FrameSize size_of(const torch::Tensor& frames) { return {frames.size(-2), frames.size(-1)}; }
 
+FrameSize scaled_size(const LayerOptions& layer, const FrameSize& frame) {
+    const std::int64_t step = layer.downsample;
+    return {(frame.height + step - 1) / step, (frame.width + step - 1) / step};
+}
+
 FrameSize hidden_size(const LayerOptions& layer, const FrameSize& frame) {
     const Convolution convolution{both_axes(layer.stride), both_axes(layer.dilation), padding_from(layer.padding)};
     const Sizes size = convolution.output_size(Sizes{frame.height, frame.width}, both_axes(layer.kernel));
@@ -42,7 +47,7 @@ std::optional<Problem> misfit(const ModelOptions& options, const FrameSize& fram
     }
     FrameSize read{frame.height / options.patch, frame.width / options.patch};
     for (std::size_t i = 0; i < options.layers.size(); ++i) {
-        const FrameSize hidden = hidden_size(options.layers[i], read);
+        const FrameSize hidden = hidden_size(options.layers[i], scaled_size(options.layers[i], read));
         if (hidden.height < 1 || hidden.width < 1) {
             const std::string padding = layer_key(i, "padding");
             return Problem{

@@ -24,7 +24,10 @@ struct FrameSize {
 /// frames: (...,H,W).
 FrameSize size_of(const torch::Tensor& frames);
 
-/// Size of a layer's hidden state for frames of a size; 0 along an axis where the kernel does not fit.
+/// Size that a layer's `downsample` makes of frames of a size.
+FrameSize scaled_size(const LayerOptions& layer, const FrameSize& frame);
+
+/// Size of a layer's hidden state for (scaled) frames of a size; 0 along an axis where the kernel does not fit.
 FrameSize hidden_size(const LayerOptions& layer, const FrameSize& frame);
 
 /// Why a network cannot read frames of a size: they are not of the size it was built for (nothing: built for any), no

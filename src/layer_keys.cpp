@@ -101,6 +101,44 @@ std::vector<Key> gate_keys() {
     };
 }
 
+std::vector<Key> surrounding_keys() {
+    Key norm = layer_text(
+        "norm", {"none", "batch", "batch_keras", "layer", "group"},
+        "of the layer's output. batch: each channel over samples, steps and pixels, so that training (not forecasts) "
+        "sees later frames through it; batch has PyTorch's constants (eps 1e-5, momentum 0.1 of the new), batch_keras "
+        "those of Keras 3 (eps 1e-3, momentum 0.99 of the old). layer: the channels of each pixel. group: groups of "
+        "channels of each frame");
+    norm.aliases = {"model.layers[].batch_norm", "model.layers[].normalization"};
+    return {
+        norm,
+        {.name = "model.layers[].norm_groups",
+         .type = KeyType::integer,
+         .fallback = "8",
+         .help = "norm = \"group\": groups that the filters are divided into",
+         .min = 1,
+         .max = 4096},
+        {.name = "model.layers[].residual",
+         .type = KeyType::boolean,
+         .fallback = "false",
+         .help = "add the layer's input to its (normalised) output, through a 1x1 convolution where the channels "
+                 "differ"},
+        {.name = "model.layers[].downsample",
+         .type = KeyType::integer,
+         .fallback = "1",
+         .help = "encoder-forecaster: read frames of that much less height and width, made by a strided convolution "
+                 "before the layer; the forecaster's layers then go from the coarsest scale to the finest, with a "
+                 "resize (nearest pixel) and a convolution between them",
+         .min = 1,
+         .max = 16},
+        {.name = "model.layers[].scale_kernel",
+         .type = KeyType::integer,
+         .fallback = "3",
+         .help = "kernel side of the convolutions that downsample stands for, px",
+         .min = 1,
+         .max = 31},
+    };
+}
+
 std::vector<Key> training_keys() {
     return {
         layer_rate("dropout",
@@ -121,7 +159,8 @@ std::vector<Key> training_keys() {
 
 std::vector<Key> layer_keys() {
     std::vector<Key> keys = convolution_keys();
-    for (const auto& more : {gate_keys(), training_keys()}) keys.insert(keys.end(), more.begin(), more.end());
+    for (const auto& more : {gate_keys(), surrounding_keys(), training_keys()})
+        keys.insert(keys.end(), more.begin(), more.end());
     return keys;
 }
 

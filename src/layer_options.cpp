@@ -58,6 +58,31 @@ void check_together(const LayerOptions& options, const Config& config, std::size
     }
 }
 
+// What stands around the cell.
+void check_surroundings(const LayerOptions& options, const Config& config, std::size_t index) {
+    const LayerOptions plain;
+    const auto refuse = [&](const char* key, const std::string& what, const std::string& hint) {
+        const std::string name = layer_key(index, key);
+        throw Error(ExitCode::usage, fmt::format("{} {}", name, what), config.where(name), hint);
+    };
+    if (options.norm_groups != plain.norm_groups && options.norm != "group") {
+        refuse("norm_groups", fmt::format("says nothing, as norm is \"{}\"", options.norm),
+               layer_key(index, "norm") + " = \"group\"");
+    }
+    if (options.norm == "group" && options.filters % options.norm_groups != 0) {
+        refuse("norm_groups",
+               fmt::format("is {}, expected a divisor of filters = {}", options.norm_groups, options.filters),
+               "as many groups as divide the filters");
+    }
+    if (options.residual && (above_one(options.stride) || options.padding == "valid")) {
+        refuse("residual", "adds the layer's input, but stride or padding give its output another size",
+               "stride = 1 and padding = \"same\", or residual = false");
+    }
+    if (options.scale_kernel != plain.scale_kernel && options.downsample == 1) {
+        refuse("scale_kernel", "says nothing, as downsample is 1", layer_key(index, "downsample") + " = 2");
+    }
+}
+
 }  // namespace
 
 std::string layer_key(std::size_t index, const std::string& name) {
@@ -88,6 +113,11 @@ LayerOptions LayerOptions::from(const Config& config, std::size_t index) {
     options.gate_norm_on = config.text(key("gate_norm_on"));
     options.reset = config.text(key("reset"));
     options.update = config.text(key("update"));
+    options.norm = config.text(key("norm"));
+    options.norm_groups = config.integer(key("norm_groups"));
+    options.residual = config.boolean(key("residual"));
+    options.downsample = config.integer(key("downsample"));
+    options.scale_kernel = config.integer(key("scale_kernel"));
     options.dropout = config.number(key("dropout"));
     options.recurrent_dropout = config.number(key("recurrent_dropout"));
     options.zoneout = config.number(key("zoneout"));
@@ -96,6 +126,7 @@ LayerOptions LayerOptions::from(const Config& config, std::size_t index) {
     options.algorithm = config.text("cells.algorithm");
     check_cell(options, config, index);
     check_together(options, config, index);
+    check_surroundings(options, config, index);
     return options;
 }
 

@@ -30,6 +30,11 @@ struct LayerOptions {
     std::string gate_norm_on = "parts";  ///< conv_lstm
     std::string reset = "after";         ///< conv_gru
     std::string update = "keep";         ///< conv_gru
+    std::string norm = "none";           ///< of the layer's output
+    std::int64_t norm_groups = 8;        ///< norm = "group"
+    bool residual = false;               ///< add the layer's input to its output
+    std::int64_t downsample = 1;         ///< what a convolution before the layer divides height and width by
+    std::int64_t scale_kernel = 3;       ///< px; of the convolutions that change the scale
     double dropout = 0.0;
     double recurrent_dropout = 0.0;
     double zoneout = 0.0;

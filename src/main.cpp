@@ -3,6 +3,7 @@
 #include "src/error.h"
 #include "src/help.h"
 #include "src/log.h"
+#include "src/presets.h"
 #include "src/report.h"
 #include "src/surface.h"
 
@@ -61,6 +62,14 @@ int run(const Request& request) {
     }
     if (request.verb == "config keys") {
         deliver(request, help_keys(request.text("[PREFIX]")));
+        return 0;
+    }
+    if (request.verb == "config presets") {
+        deliver(request, presets_text());
+        return 0;
+    }
+    if (request.verb == "config init") {
+        deliver(request, find_preset(request.text("NAME")).text);
         return 0;
     }
     if (request.verb == "config show") {

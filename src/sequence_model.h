@@ -59,12 +59,23 @@ class SequenceModel : public torch::nn::Module {
     torch::Tensor unfold(const torch::Tensor& frames) const;  ///< the inverse
     void check_frames(const torch::Tensor& frames, const char* what, std::int64_t channels) const;
 
-    /// frames_seen: frames that it reads per step, along the channels.
-    std::shared_ptr<Stack> make_stack(std::int64_t frames_seen) const;
-    std::shared_ptr<Head> make_head(const Stack& stack) const;
+    /// The layers of the options. frames_seen: frames that they read per step, along the channels.
+    std::shared_ptr<LayerStack> make_stack(std::int64_t frames_seen) const;
+    /// The same, of which the states alone are wanted: its last layer has neither norm nor residual.
+    std::shared_ptr<LayerStack> make_encoder() const;
+    /// The same for a decoder, which goes from the coarsest scale to the finest where there are several.
+    std::shared_ptr<LayerStack> make_decoder(std::int64_t frames_seen) const;
+    std::shared_ptr<Head> make_head(const LayerStack& stack) const;
+
+    /// The guides (B,horizon,G C,H,W) as a network sees them: relative to `level` (undefined: as they are), folded.
+    torch::Tensor seen_guides(const torch::Tensor& guides, const torch::Tensor& level, std::int64_t horizon) const;
+    /// What the head gave, unfolded: added to the corrected guide, or to the level.
+    torch::Tensor completed(const torch::Tensor& frames, const torch::Tensor& guides, const torch::Tensor& level) const;
+
+    std::int64_t folded_channels() const { return channels_ * options_.patch * options_.patch; }
 
  private:
-    std::int64_t folded_channels() const { return channels_ * options_.patch * options_.patch; }
+    std::optional<FrameSize> folded_frame() const;
 
     std::int64_t channels_;
     ModelOptions options_;

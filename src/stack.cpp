@@ -2,26 +2,79 @@
 
 #include "cells/frame_layout.h"
 
+#include <ATen/ATen.h>
+
+#include <algorithm>
 #include <string>
 
 namespace nowcell {
+namespace {
+
+constexpr double kSlope = 0.2;  // of the leaky ReLU between scales, as in Shi et al. 2017
+
+}  // namespace
+
+torch::Tensor LayerStack::laid_out(const torch::Tensor& x) const {
+    return own_kernels_ && x.is_cpu() ? to_channels_last(x) : x;
+}
 
 Stack::Stack(std::int64_t input_channels, const std::vector<LayerOptions>& layers, std::optional<FrameSize> frame)
-    : last_only_(!layers.back().return_sequences), own_kernels_(layers.front().algorithm != "reference") {
-    for (const LayerOptions& options : layers) {
-        layers_.push_back(
-            register_module("layer" + std::to_string(layers_.size()), make_layer(options, input_channels, frame)));
-        input_channels = options.filters;
-        if (frame) frame = hidden_size(options, *frame);
+    : LayerStack(layers) {
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+        std::shared_ptr<FrameConvolution> down;
+        if (layers[i].downsample > 1) {
+            down = register_module("down" + std::to_string(i),
+                                   std::make_shared<FrameConvolution>(input_channels, layers[i].filters,
+                                                                      layers[i].scale_kernel, layers[i].downsample,
+                                                                      /*bias=*/true));
+            input_channels = layers[i].filters;
+            if (frame) frame = scaled_size(layers[i], *frame);
+        }
+        parts_.push_back({std::move(down), StackLayer(*this, i, layers[i], input_channels, frame)});
+        input_channels = layers[i].filters;
+        if (frame) frame = hidden_size(layers[i], *frame);
     }
 }
 
 torch::Tensor Stack::forward(torch::Tensor x, std::vector<State>& states) {
-    states.resize(layers_.size());
-    // As the cells' kernels work: the layers then hand it on as it is.
-    if (own_kernels_ && x.is_cpu()) x = to_channels_last(x);
-    for (std::size_t i = 0; i < layers_.size(); ++i) x = layers_[i]->forward(x, states[i]);
-    return last_only_ ? x.narrow(1, x.size(1) - 1, 1) : x;
+    states.resize(parts_.size());
+    x = laid_out(x);
+    for (std::size_t i = 0; i < parts_.size(); ++i) {
+        if (parts_[i].down) x = laid_out(at::leaky_relu(parts_[i].down->forward(x), kSlope));
+        x = parts_[i].layer.forward(x, states[i]);
+    }
+    return x;
+}
+
+UpStack::UpStack(std::int64_t input_channels, const std::vector<LayerOptions>& layers,
+                 const std::optional<FrameSize>& frame)
+    : LayerStack(layers) {
+    std::optional<FrameSize> read = frame;
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+        std::shared_ptr<FrameConvolution> up;
+        if (layers[i].downsample > 1) {
+            up = register_module("up" + std::to_string(i),
+                                 std::make_shared<FrameConvolution>(layers[i].filters, layers[i].filters,
+                                                                    layers[i].scale_kernel, 1, /*bias=*/true));
+            if (read) read = scaled_size(layers[i], *read);
+        }
+        const std::int64_t coarser = i + 1 < layers.size() ? layers[i + 1].filters : 0;
+        parts_.push_back({std::move(up), StackLayer(*this, i, layers[i], input_channels + coarser, read)});
+    }
+}
+
+torch::Tensor UpStack::forward(torch::Tensor x, std::vector<State>& states) {
+    states.resize(parts_.size());
+    std::vector<FrameSize> sizes = {size_of(x)};  // of the frames, then of each layer
+    for (const LayerOptions& layer : layer_options()) sizes.push_back(scaled_size(layer, sizes.back()));
+    torch::Tensor hidden;
+    for (std::size_t i = parts_.size(); i-- > 0;) {
+        const torch::Tensor frame = averaged(x, sizes[i + 1]);
+        const torch::Tensor read = laid_out(hidden.defined() ? at::cat({hidden, frame}, 2) : frame);
+        hidden = parts_[i].layer.forward(read, states[i]);
+        if (parts_[i].up) hidden = at::leaky_relu(parts_[i].up->forward(resized(hidden, sizes[i])), kSlope);
+    }
+    return hidden;
 }
 
 }  // namespace nowcell

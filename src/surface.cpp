@@ -48,7 +48,7 @@ const std::vector<Verb>& all_verbs() {
 }
 
 void check_config(const Config& config) {
-    ModelOptions::from(config);
+    check_output_range(ModelOptions::from(config), config);
     TrainOptions::from(config);
     check_device_name(config.text("train.device"), config.where("train.device"));
     for (const char* part : {"data.split.train", "data.split.validation", "data.split.test"}) {

@@ -4,6 +4,7 @@
 #include "src/error.h"
 #include "src/log.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -40,6 +41,15 @@ void check_pairs(const DataOptions& data, const ModelOptions& model) {
                 "", "model.relative = false");
 }
 
+void check_output(const ModelOptions& model, const Normalizer& normalizer) {
+    const torch::Tensor range = normalizer.apply(at::tensor({normalizer.min, normalizer.max}, at::kDouble));
+    check_output_range(model, range[0].item<double>(), range[1].item<double>());
+    if (!model.leaks()) return;
+    log_warning(
+        "model.time_padding = \"same\" leaks: the network is taught with the very frame that it is to forecast, so its "
+        "training loss says little about its forecasts");
+}
+
 }  // namespace
 
 void settle_period(Config& config, const SourceInfo& info) {
@@ -66,6 +76,7 @@ Forecaster prepare_forecaster(const Config& config, const FrameSource& source, c
     check_augmentation(data.augment, info, model);
     check_pairs(data, model);
     const Normalizer normalizer = Normalizer::fit(data.normalize, source, data.split);
+    check_output(model, normalizer);
     BaselineOptions baselines{data.period, 0.0, training_mean(source, data.split)};
     if (data.period > 0) baselines.decay = fit_decay(source, training, data.window, data.period);
     TrainedOn trained_on{info.channels, info.height, info.width,   info.units,

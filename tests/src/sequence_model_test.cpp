@@ -1,4 +1,5 @@
 #include "src/sequence_model.h"
+#include "src/checkpoint.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
@@ -14,6 +15,7 @@ ModelOptions options(const std::string& strategy, const std::string& head = "con
     made.strategy = strategy;
     made.head = head;
     made.patch = patch;
+    made.output_steps = 3;
     made.layers = {{.filters = 4}, {.filters = 3}};
     return made;
 }
@@ -59,11 +61,13 @@ TEST_CASE("no output sees a later frame") {
         auto model = nowcell::make_sequence_model(1, options("next-frame", head));
         for (const std::int64_t t : {0, 3, 5}) CHECK(leak(*model, frames(4), frames(4), t) == 0.0);
     }
-    auto direct = nowcell::make_sequence_model(1, options("encoder-forecaster"));
-    const torch::Tensor input = frames(4);
-    const auto a = direct->supervised({input, at::zeros({2, 3, 1, 8, 6})});
-    const auto b = direct->supervised({input, at::ones({2, 3, 1, 8, 6})});
-    CHECK(at::equal(a.prediction, b.prediction));
+    for (const char* strategy : {"encoder-forecaster", "direct"}) {
+        auto closed = nowcell::make_sequence_model(1, options(strategy));
+        const torch::Tensor input = frames(4);
+        const auto a = closed->supervised({input, at::zeros({2, 4, 1, 8, 6})});
+        const auto b = closed->supervised({input, at::ones({2, 4, 1, 8, 6})});
+        CHECK(at::equal(a.prediction, b.prediction));
+    }
 }
 
 TEST_CASE("teacher forcing and rollout agree on the first forecast, and the rollout feeds itself") {
@@ -81,8 +85,8 @@ TEST_CASE("teacher forcing and rollout agree on the first forecast, and the roll
 
 TEST_CASE("a longer horizon begins with the shorter one") {
     const c10::NoGradGuard no_grad;
-    for (const char* strategy : {"next-frame", "encoder-forecaster"}) {
-        auto model = nowcell::make_sequence_model(1, options(strategy, "conv3d"));
+    for (const std::string strategy : {"next-frame", "encoder-forecaster", "direct"}) {
+        auto model = nowcell::make_sequence_model(1, options(strategy, strategy == "direct" ? "conv2d" : "conv3d"));
         const torch::Tensor input = frames(3);
         CHECK(at::equal(model->forecast(input, {}, 6).narrow(1, 0, 2), model->forecast(input, {}, 2)));
     }
@@ -90,8 +94,9 @@ TEST_CASE("a longer horizon begins with the shorter one") {
 
 TEST_CASE("a new network that corrects a baseline forecasts the baseline exactly") {
     const c10::NoGradGuard no_grad;
-    for (const char* head : {"conv2d", "conv3d"}) {
-        ModelOptions correcting = options("encoder-forecaster", head, 2);
+    for (const std::string kind : {"conv2d", "conv3d", "direct"}) {
+        const bool direct = kind == "direct";
+        ModelOptions correcting = options(direct ? "direct" : "encoder-forecaster", direct ? "conv2d" : kind, 2);
         correcting.residual_on = "persistence";
         auto model = nowcell::make_sequence_model(1, correcting);
         at::manual_seed(2);
@@ -104,7 +109,7 @@ TEST_CASE("a new network that corrects a baseline forecasts the baseline exactly
 
 TEST_CASE("a relative network follows the level of its input") {
     const c10::NoGradGuard no_grad;
-    for (const char* strategy : {"next-frame", "encoder-forecaster"}) {
+    for (const char* strategy : {"next-frame", "encoder-forecaster", "direct"}) {
         ModelOptions relative = options(strategy);
         relative.relative = true;
         auto model = nowcell::make_sequence_model(1, relative);
@@ -135,6 +140,52 @@ TEST_CASE("further baselines are seen but not corrected") {
 
     guided.residual_on = "seasonal";
     CHECK(guided.guides() == std::vector<std::string>({"seasonal", "persistence"}));
+}
+
+TEST_CASE("direct: all lead times come from one state, and longer forecasts go on from their own frames") {
+    const c10::NoGradGuard no_grad;
+    for (const bool last_only : {false, true}) {
+        ModelOptions made = options("direct", "conv2d", 2);
+        made.layers.back().return_sequences = !last_only;
+        made.relative = true;
+        made.decoder_inputs = {"persistence", "seasonal"};
+        auto model = nowcell::make_sequence_model(1, made);
+        const torch::Tensor input = frames(4);
+        at::manual_seed(8);
+        const torch::Tensor guides = at::rand({2, 7, 2, 8, 6});
+        const torch::Tensor forecast = model->forecast(input, guides, 7);
+        CHECK(at::equal(model->forecast(input, guides.narrow(1, 0, 3), 3), forecast.narrow(1, 0, 3)));
+        const torch::Tensor second = at::cat({input.narrow(1, 3, 1), forecast.narrow(1, 0, 3)}, 1);
+        CHECK(at::equal(model->forecast(second, guides.narrow(1, 3, 3), 3), forecast.narrow(1, 3, 3)));
+        CHECK(at::equal(model->supervised({input, frames(2), guides.narrow(1, 0, 2)}).prediction,
+                        forecast.narrow(1, 0, 2)));
+        CHECK_THROWS_AS(model->forecast(input, guides, 6), c10::ValueError);
+        CHECK_THROWS_AS(model->forecast(input, {}, 3), c10::ValueError);
+    }
+}
+
+TEST_CASE("time_padding = \"same\" leaks where teaching shows true frames, and nowhere else") {
+    const c10::NoGradGuard no_grad;
+    ModelOptions same = options("next-frame", "conv3d");
+    CHECK_FALSE(same.leaks());
+    same.time_padding = "same";
+    CHECK(same.leaks());
+    auto model = nowcell::make_sequence_model(1, same);
+    for (const std::int64_t t : {0, 3, 5}) CHECK(leak(*model, frames(4), frames(4), t) > 1e-4);
+    // In a forecast there is no later frame: zeros stand for it, as behind the last frame of a sequence.
+    const torch::Tensor input = frames(5);
+    const torch::Tensor rolled = model->forecast(input, {}, 3);
+    for (std::int64_t lead = 0; lead < 3; ++lead) {
+        const torch::Tensor track = at::cat({input, rolled.narrow(1, 0, lead)}, 1);
+        const auto again = model->supervised({track, rolled.narrow(1, lead, 1)});
+        CHECK(at::allclose(again.prediction.select(1, track.size(1) - 1), rolled.select(1, lead), 1e-4, 1e-5));
+    }
+    // Baselines are all known beforehand.
+    ModelOptions guided = options("encoder-forecaster", "conv3d");
+    guided.time_padding = "same";
+    guided.decoder_inputs = {"persistence"};
+    CHECK_FALSE(guided.leaks());
+    CHECK(nowcell::make_sequence_model(1, guided)->forecast(input, frames(3), 3).size(1) == 3);
 }
 
 TEST_CASE("the last layer may return its last state only") {
@@ -169,14 +220,31 @@ TEST_CASE("frames that a network cannot read are refused") {
     CHECK_THROWS_AS(model->forecast(at::rand({1, 3, 2, 8, 8}), {}, 1), c10::ValueError);  // channels
 }
 
-TEST_CASE("the sigmoid keeps forecasts between 0 and 1") {
+TEST_CASE("activations bound what a network forecasts") {
     const c10::NoGradGuard no_grad;
-    ModelOptions bounded = options("next-frame");
-    bounded.output_activation = "sigmoid";
-    auto model = nowcell::make_sequence_model(1, bounded);
-    const torch::Tensor forecast = model->forecast(frames(4) * 100.0, {}, 5);
-    CHECK(forecast.min().item<double>() >= 0.0);
-    CHECK(forecast.max().item<double>() <= 1.0);
+    struct Bound {
+        const char* activation;
+        double lowest, highest;
+    };
+    for (const Bound& bound :
+         {Bound{"sigmoid", 0, 1}, Bound{"tanh", -1, 1}, Bound{"relu", 0, 1e9}, Bound{"softplus", 0, 1e9}}) {
+        for (const char* strategy : {"next-frame", "direct"}) {
+            INFO(bound.activation << ", " << strategy);
+            ModelOptions bounded = options(strategy);
+            auto free = nowcell::make_sequence_model(1, bounded);
+            bounded.output_activation = bound.activation;
+            auto model = nowcell::make_sequence_model(1, bounded);
+            nowcell::Checkpoint weights;
+            weights.put_model(*free);
+            weights.get_model(*model);
+            const torch::Tensor forecast = model->forecast((frames(4) - 0.5) * 100.0, {}, 1);
+            CHECK(forecast.min().item<double>() >= bound.lowest);
+            CHECK(forecast.max().item<double>() <= bound.highest);
+            const torch::Tensor linear = free->forecast((frames(4) - 0.5) * 100.0, {}, 1);
+            CHECK(at::equal(forecast, nowcell::activated(linear, bound.activation)));
+            CHECK_FALSE(at::equal(forecast, linear));
+        }
+    }
 }
 
 TEST_CASE("next-frame teaching shows each sample the true frame or its own forecast, as it is told") {
