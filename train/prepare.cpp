@@ -1,8 +1,10 @@
 #include "train/prepare.h"
 
 #include "data/period.h"
+#include "predict/metrics.h"
 #include "src/error.h"
 #include "src/log.h"
+#include "train/train_options.h"
 
 #include <fmt/format.h>
 
@@ -33,6 +35,16 @@ void check_augmentation(const AugmentOptions& augment, const SourceInfo& info, c
     }
 }
 
+void check_loss(const LossOptions& loss, const AugmentOptions& augment, const SourceInfo& info, const Config& config) {
+    const std::int64_t height = augment.height(info.height), width = augment.width(info.width);
+    if (!loss.needs_ssim() || std::min(height, width) >= kSsimWindow) return;
+    const std::string key = loss.name == "ssim" ? "loss.name" : "loss.ssim_weight";
+    throw Error(
+        ExitCode::usage,
+        fmt::format("{}: SSIM needs frames of at least {}x{}, got {}x{}", key, kSsimWindow, kSsimWindow, height, width),
+        config.where(key), "loss.name = \"mae\", loss.ssim_weight = 0");
+}
+
 }  // namespace
 
 void settle_period(Config& config, const SourceInfo& info) {
@@ -57,6 +69,7 @@ Forecaster prepare_forecaster(const Config& config, const FrameSource& source, c
     const ModelOptions model = ModelOptions::from(config);
     const SourceInfo& info = source.info();
     check_augmentation(data.augment, info, model);
+    check_loss(LossOptions::from(config), data.augment, info, config);
     const Normalizer normalizer = Normalizer::fit(data.normalize, source, data.split);
     BaselineOptions baselines{data.period, 0.0, training_mean(source, data.split)};
     if (data.period > 0) baselines.decay = fit_decay(source, training, data.window, data.period);

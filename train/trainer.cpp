@@ -3,6 +3,7 @@
 #include "data/missing.h"
 #include "src/engine_log.h"
 #include "src/error.h"
+#include "train/autocast.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -126,7 +127,10 @@ void Trainer::train_step(const Batch& batch, std::int64_t epoch) {
         forecaster_.normalizer().apply(filled_target(batch).to(forecaster_.device(), /*non_blocking=*/true));
     lr_ = schedule_->lr(step_);
     optimizer_->zero_grad();
-    const Supervised taught = learner_->supervised(prepared.input, target, prepared.guides);
+    const Supervised taught = [&] {
+        const Autocast autocast(options_.precision, forecaster_.device());
+        return learner_->supervised(prepared.input, target, prepared.guides);
+    }();
     const torch::Tensor mask = taught_mask(batch, taught);
     const bool empty = mask.defined() && !mask.any().item<bool>();
     if (empty && !std::exchange(said_empty_, true)) log_warning("a batch without any known target: nothing learned");
