@@ -192,8 +192,10 @@ void ConvGruArguments::check() const {
     is.noise(noise, 3);
 }
 
-torch::Tensor conv_gru(const torch::Tensor& x, State& state, const ConvGruWeights& weights, const ConvGruRules& rules,
+torch::Tensor conv_gru(const torch::Tensor& x, State& state, const ConvGruWeights& given, const ConvGruRules& rules,
                        const SequenceNoise& noise, const SequenceOrder& order, Memory memory) {
+    const auto cast = [&x](const torch::Tensor& weight) { return autocast_weight(x, weight); };
+    const ConvGruWeights weights{cast(given.input), cast(given.hidden), cast(given.bias), cast(given.hidden_bias)};
     return in_order("ConvGru", {x, state, noise}, weights.input.scalar_type(), order, [&](const SequenceInputs& in) {
         const ConvGruArguments arguments{in.x, in.state.h, weights, in.noise, rules};
         arguments.check();

@@ -172,8 +172,17 @@ void ConvLstmArguments::check() const {
     is.noise(noise, 4);
 }
 
-torch::Tensor conv_lstm(const torch::Tensor& x, State& state, const ConvLstmWeights& weights, const CellRules& rules,
+torch::Tensor conv_lstm(const torch::Tensor& x, State& state, const ConvLstmWeights& given, const CellRules& rules,
                         const SequenceNoise& noise, const SequenceOrder& order, Memory memory, Algorithm algorithm) {
+    const auto cast = [&x](const torch::Tensor& weight) { return autocast_weight(x, weight); };
+    const ConvLstmWeights weights{cast(given.input),
+                                  cast(given.hidden),
+                                  cast(given.bias),
+                                  cast(given.peephole),
+                                  cast(given.norm_input_scale),
+                                  cast(given.norm_input_shift),
+                                  cast(given.norm_hidden_scale),
+                                  cast(given.norm_hidden_shift)};
     return in_order("ConvLstm", {x, state, noise}, weights.input.scalar_type(), order, [&](const SequenceInputs& in) {
         const ConvLstmArguments arguments{in.x, in.state, weights, in.noise, rules, algorithm};
         arguments.check();

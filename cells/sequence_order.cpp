@@ -14,10 +14,14 @@ torch::Tensor keep_skipped(const torch::Tensor& keep, const torch::Tensor& skipp
     return keep.defined() ? at::where(skipped.to(at::kBool), at::ones({}, skipped.options()), keep) : skipped;
 }
 
+bool autocasts(const torch::Tensor& x) {
+    const at::DeviceType device = x.device().type();
+    return at::autocast::is_autocast_available(device) && at::autocast::is_autocast_enabled(device);
+}
+
 // Everything that comes with the weights in their type, where autocast asks for it.
 SequenceInputs cast(const SequenceInputs& given, at::ScalarType type) {
-    const at::DeviceType device = given.x.device().type();
-    if (!at::autocast::is_autocast_available(device) || !at::autocast::is_autocast_enabled(device)) return given;
+    if (!autocasts(given.x)) return given;
     const auto to_type = [type](const torch::Tensor& tensor) {
         return tensor.defined() && tensor.is_floating_point() ? tensor.to(type) : tensor;
     };
@@ -29,6 +33,12 @@ SequenceInputs cast(const SequenceInputs& given, at::ScalarType type) {
 }
 
 }  // namespace
+
+torch::Tensor autocast_weight(const torch::Tensor& x, const torch::Tensor& weight) {
+    if (!weight.defined() || !x.defined() || !autocasts(x)) return weight;
+    const at::DeviceType device = x.device().type();
+    return at::autocast::cached_cast(at::autocast::get_autocast_dtype(device), weight, device);
+}
 
 torch::Tensor in_order(const char* name, const SequenceInputs& given, at::ScalarType type, const SequenceOrder& order,
                        const std::function<torch::Tensor(const SequenceInputs&)>& cell) {

@@ -22,6 +22,11 @@ struct SequenceInputs {
     SequenceNoise noise;
 };
 
+/// What a cell that reads x computes with: the weight, or under autocast on x's device its copy in autocast's type,
+/// made once for a forward pass; gradients arrive in the weight's own type. float64 stays, as does an undefined weight.
+/// Source: PyTorch's recurrent layers under autocast.
+torch::Tensor autocast_weight(const torch::Tensor& x, const torch::Tensor& weight);
+
 /// Reads the inputs in that order. Under autocast all of them are cast to `type`, that of the weights, and the cell
 /// computes in it. `cell` is called once with the frames in the order of processing (skipped ones zeroed: they may hold
 /// NaN) and noise that keeps the states of skipped steps; it returns (B,T,F,size'...). The output of a skipped step is

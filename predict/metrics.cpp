@@ -9,7 +9,7 @@
 namespace nowcell {
 namespace {
 
-constexpr std::int64_t kWindow = 11;
+constexpr std::int64_t kWindow = kSsimWindow;
 constexpr double kSigma = 1.5;
 constexpr double kC1 = 0.01 * 0.01;
 constexpr double kC2 = 0.03 * 0.03;

@@ -24,6 +24,9 @@ std::string unit_of(Metric metric, const std::string& data_units);
 /// True when a larger value is a better forecast.
 bool larger_is_better(Metric metric);
 
+/// Side of SSIM's window, px.
+constexpr std::int64_t kSsimWindow = 11;
+
 /// Structural similarity of frames: mean over the pixels whose whole 11x11 Gaussian window (sigma 1.5) lies inside, and
 /// over channels. a, b: (N,C,H,W) on a range of 1. Returns (N) float64; NaN when H or W is below 11.
 /// valid: (N,C,H,W) bool, undefined: all. Where it is false both frames take the mean of what b knows of the channel,

@@ -53,8 +53,9 @@ Loss::Loss(LossOptions options, Normalizer normalizer)
 torch::Tensor Loss::operator()(const Supervised& given, const torch::Tensor& valid, std::int64_t input_steps) const {
     check_shapes(given, valid);
     Supervised frames = given;
-    if (valid.defined()) {  // what is not known may hold NaN
-        frames.prediction = at::where(valid, given.prediction, 0.0);
+    frames.prediction = given.prediction.to(given.target.scalar_type());  // of a network that computes in bfloat16
+    if (valid.defined()) {                                                // what is not known may hold NaN
+        frames.prediction = at::where(valid, frames.prediction, 0.0);
         frames.target = at::where(valid, given.target, 0.0);
     }
     const torch::Tensor weights = lead_weights(frames, input_steps);
@@ -121,8 +122,8 @@ torch::Tensor Loss::class_weights(const torch::Tensor& target) const {
 // 1 - SSIM of each frame, (B,T); NaN where no window is known.
 torch::Tensor Loss::dissimilarity(const Supervised& frames, const torch::Tensor& valid) const {
     const torch::Tensor& target = frames.target;
-    TORCH_CHECK_VALUE(target.size(3) >= 11 && target.size(4) >= 11, "loss: SSIM needs frames of at least 11x11, got ",
-                      target.size(3), "x", target.size(4));
+    TORCH_CHECK_VALUE(std::min(target.size(3), target.size(4)) >= kSsimWindow, "loss: SSIM needs frames of at least ",
+                      kSsimWindow, "x", kSsimWindow, ", got ", target.size(3), "x", target.size(4));
     const auto unit = [&](const torch::Tensor& x) {
         return normalizer_.unit_range(normalizer_.invert(x)).flatten(0, 1);
     };

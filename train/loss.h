@@ -26,7 +26,7 @@ class Loss {
 
     /// frames: as SequenceModel::supervised() gives them. valid: bool of the same shape, or undefined: all is known.
     /// input_steps: T_in, from which lead times are counted; taught input frames have the weight of lead 1.
-    /// Returns a 0-dim tensor of the prediction's type: 0 with zero gradients when nothing is known.
+    /// Computes in the target's type, and returns a 0-dim tensor of it: 0 with zero gradients when nothing is known.
     /// Throws c10::ValueError when shapes differ (nothing is broadcast), or frames are below 11x11 and SSIM is asked.
     torch::Tensor operator()(const Supervised& frames, const torch::Tensor& valid, std::int64_t input_steps) const;
 

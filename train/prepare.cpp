@@ -1,8 +1,10 @@
 #include "train/prepare.h"
 
 #include "data/period.h"
+#include "predict/metrics.h"
 #include "src/error.h"
 #include "src/log.h"
+#include "train/train_options.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -50,6 +52,16 @@ void check_output(const ModelOptions& model, const Normalizer& normalizer) {
         "training loss says little about its forecasts");
 }
 
+void check_loss(const LossOptions& loss, const AugmentOptions& augment, const SourceInfo& info, const Config& config) {
+    const std::int64_t height = augment.height(info.height), width = augment.width(info.width);
+    if (!loss.needs_ssim() || std::min(height, width) >= kSsimWindow) return;
+    const std::string key = loss.name == "ssim" ? "loss.name" : "loss.ssim_weight";
+    throw Error(
+        ExitCode::usage,
+        fmt::format("{}: SSIM needs frames of at least {}x{}, got {}x{}", key, kSsimWindow, kSsimWindow, height, width),
+        config.where(key), "loss.name = \"mae\", loss.ssim_weight = 0");
+}
+
 }  // namespace
 
 void settle_period(Config& config, const SourceInfo& info) {
@@ -75,6 +87,7 @@ Forecaster prepare_forecaster(const Config& config, const FrameSource& source, c
     const SourceInfo& info = source.info();
     check_augmentation(data.augment, info, model);
     check_pairs(data, model);
+    check_loss(LossOptions::from(config), data.augment, info, config);
     const Normalizer normalizer = Normalizer::fit(data.normalize, source, data.split);
     check_output(model, normalizer);
     BaselineOptions baselines{data.period, 0.0, training_mean(source, data.split)};

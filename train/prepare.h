@@ -20,7 +20,7 @@ void settle_period(Config& config, const SourceInfo& info);
 TrainingWindows cut_training_windows(const Config& config, const SourceInfo& info);
 
 /// An untrained network with everything that it needs to know about the data, from the training part alone.
-/// Throws Error(usage) on an augmentation that does not fit the frames or the network.
+/// Throws Error(usage) on an augmentation or a loss that does not fit the frames or the network.
 Forecaster prepare_forecaster(const Config& config, const FrameSource& source, const std::vector<Window>& training,
                               torch::Device device);
 

@@ -338,47 +338,65 @@ TEST_CASE("both directions are merged as Keras does it") {
     CHECK(gru->forward(x, states).size(2) == 6);
 }
 
-TEST_CASE("under autocast a cell computes in the type of its weights") {
+TEST_CASE("under autocast a cell computes in autocast's type, and its gradients keep that of the weights") {
     at::manual_seed(10);
     ConvLstm layer(options(2, 3));
-    const torch::Tensor x = at::randn({1, 3, 2, 5, 4}).to(at::kBFloat16);
-    const torch::Tensor expected = layer.forward(x.to(at::kFloat));
-    CHECK(!message<c10::TypeError>([&] { layer.forward(x); }).empty());
-    {
-        const Autocast autocast;
-        CHECK(at::equal(layer.forward(x), expected));
-    }
+    const torch::Tensor x = at::randn({1, 3, 2, 5, 4});
+    CHECK(!message<c10::TypeError>([&] { layer.forward(x.to(at::kBFloat16)); }).empty());
     // All that comes with x is cast like it, drawn or given; the backward pass does not care where it is called.
     for (const nowcell::Memory memory : {nowcell::Memory::store, nowcell::Memory::recompute}) {
         ConvLstmOptions noisy = options(2, 3);
-        noisy.dropout = 0.3, noisy.recurrent_dropout = 0.3, noisy.zoneout = 0.2, noisy.zoneout_cell = 0.2;
+        noisy.dropout = 0.5, noisy.recurrent_dropout = 0.5, noisy.zoneout = 0.25, noisy.zoneout_cell = 0.25;
+        noisy.peephole = nowcell::Peephole::channel, noisy.norm = nowcell::GateNorm::channels;
         noisy.memory = memory;
-        ConvLstm drawing(noisy);
-        ConvGru gru({{.input_channels = 2, .filters = 3, .zoneout = 0.2, .memory = memory}});
-        const torch::Tensor given = at::randn({1, 3, 5, 4}).to(at::kBFloat16);
+        ConvLstm drawing(noisy), drawing_half(noisy);
+        const ConvGruOptions gated{{.input_channels = 2, .filters = 3, .zoneout = 0.25, .memory = memory}};
+        ConvGru gru(gated), gru_half(gated);
+        const torch::Tensor given = at::randn({1, 3, 5, 4});
         const torch::Tensor mask = at::tensor({1, 0, 1}, at::kInt).view({1, 3}).to(at::kBool);
-        const auto run = [&](nowcell::RecurrentLayer& cell, bool has_c, bool autocast) {
+        const auto run = [&](nowcell::RecurrentLayer& cell, bool has_c, at::ScalarType type, bool autocast) {
             const std::optional<Autocast> on = autocast ? std::optional<Autocast>(std::in_place) : std::nullopt;
-            const auto type = autocast ? at::kBFloat16 : at::kFloat;
             at::manual_seed(11);
             State state{given.to(type), has_c ? given.to(type) : torch::Tensor()};
             cell.zero_grad();
             torch::Tensor out = cell.forward(x.to(type), state, mask);
+            CHECK(out.scalar_type() == state.h.scalar_type());
             out.sum().backward();
             return std::pair(out, cell.parameters()[1].grad().clone());
         };
-        for (const auto& [cell, has_c] : {std::pair<nowcell::RecurrentLayer*, bool>{&drawing, true}, {&gru, false}}) {
-            const auto [outputs, gradient] = run(*cell, has_c, true);
-            const auto [plain_outputs, plain_gradient] = run(*cell, has_c, false);
-            CHECK(at::equal(outputs, plain_outputs));
-            CHECK(at::equal(gradient, plain_gradient));
-            cell->eval();
-            CHECK(at::equal(run(*cell, has_c, true).first, run(*cell, has_c, false).first));
-        }
+        const auto check = [&](nowcell::RecurrentLayer& cell, nowcell::RecurrentLayer& half, bool has_c) {
+            const c10::NoGradGuard no_grad;
+            for (std::size_t i = 0; i < cell.parameters().size(); ++i) half.parameters()[i].copy_(cell.parameters()[i]);
+            half.to(at::kBFloat16);
+            const c10::AutoGradMode grad(true);
+            for (const bool training : {true, false}) {
+                cell.train(training), half.train(training);
+                for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+                    const auto [outputs, gradient] = run(cell, has_c, type, true);
+                    const auto [half_outputs, half_gradient] = run(half, has_c, at::kBFloat16, false);
+                    CHECK(outputs.scalar_type() == at::kBFloat16);
+                    CHECK(at::equal(outputs, half_outputs));
+                    CHECK(gradient.scalar_type() == at::kFloat);
+                    CHECK(at::equal(gradient, half_gradient.to(at::kFloat)));
+                }
+            }
+        };
+        check(drawing, drawing_half, true);
+        check(gru, gru_half, false);
     }
-    // A layer that is wholly of half precision runs as well.
+    // As in PyTorch, float64 is not touched.
+    ConvLstm exact(options(2, 3));
+    exact.to(at::kDouble);
+    const torch::Tensor expected = exact.forward(x.to(at::kDouble));
+    {
+        const Autocast autocast;
+        CHECK(at::equal(exact.forward(x.to(at::kDouble)), expected));
+        CHECK(exact.forward(x).scalar_type() == at::kDouble);
+    }
+    // A layer that is wholly of half precision runs as well, and computes about the same.
+    const torch::Tensor full = layer.forward(x);
     layer.to(at::kBFloat16);
-    CHECK(at::allclose(layer.forward(x).to(at::kFloat), expected, 0.05, 0.05));
+    CHECK(at::allclose(layer.forward(x.to(at::kBFloat16)).to(at::kFloat), full, 0.05, 0.05));
 }
 
 TEST_CASE("options that make no layer are refused") {
