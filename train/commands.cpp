@@ -5,6 +5,7 @@
 #include "src/log.h"
 #include "src/report.h"
 #include "train/prepare.h"
+#include "train/run_facts.h"
 #include "train/samples.h"
 #include "train/trainer.h"
 
@@ -46,9 +47,12 @@ std::string result_json(const TrainResult& result, const RunDirectory& run, cons
 
 // A run that fails before its first checkpoint leaves nothing behind.
 TrainResult run_training(const FrameSource& source, const std::vector<Window>& training,
-                         const std::vector<Window>& validation, Forecaster& forecaster, const RunDirectory& run) {
+                         const std::vector<Window>& validation, Forecaster& forecaster, const RunDirectory& run,
+                         const Request& request) {
     try {
-        return Trainer(source, training, validation, forecaster, run).run();
+        Trainer trainer(source, training, validation, forecaster, run);
+        trainer.recorder().started(run_facts(request, forecaster, source.info()));
+        return trainer.run();
     } catch (...) {
         if (!std::filesystem::exists(run.checkpoint("best"))) run.discard();
         throw;
@@ -68,10 +72,11 @@ int train(const Request& request) {
 
     const RunDirectory run =
         RunDirectory::create(request.text("--output"), request.text("--config"), config, request.has("--force"));
+    const LogFile log(run.file("log.txt"));
     log_info(describe(device));
     log_info(fmt::format("{} training and {} validation windows, {} parameters, run {}", training.size(),
                          validation.size(), forecaster.network().parameter_count(), run.path()));
-    const TrainResult result = run_training(*source, training, validation, forecaster, run);
+    const TrainResult result = run_training(*source, training, validation, forecaster, run, request);
     const Forecaster best = Forecaster::load(run.path(), device);
     Samples(*source, best.data().window, validation, 1).write_first(best, run.file("validation.png"), "validation");
     deliver(request, result_text(result, run, source->info().units), result_json(result, run, source->info().units));

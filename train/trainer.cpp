@@ -58,6 +58,21 @@ std::string Trainer::stop_reason(std::int64_t epoch) const {
 }
 
 TrainResult Trainer::run() {
+    try {
+        train();
+    } catch (const std::exception& error) {
+        recorder_.failed(error);
+        throw;
+    }
+    result_.signal = stop_.received();
+    result_.steps = step_;
+    result_.seconds = elapsed_s();
+    recorder_.finished(result_.signal != 0 ? "stopped" : "done",
+                       {{"ended_by", result_.why}, {"seconds", result_.seconds}});
+    return result_;
+}
+
+void Trainer::train() {
     start_ = std::chrono::steady_clock::now();
     validate(0);
     while (result_.why.empty()) {
@@ -70,9 +85,6 @@ TrainResult Trainer::run() {
         }
         result_.why = stop_reason(result_.epochs);
     }
-    result_.signal = stop_.received();
-    result_.seconds = elapsed_s();
-    return result_;
 }
 
 bool Trainer::train_epoch(std::int64_t epoch) {
@@ -206,11 +218,12 @@ void Trainer::draw_samples(std::int64_t epoch) {
     for (std::size_t i = 0; i < files.size(); ++i) recorder_.picture(fmt::format("sample/{}", i), files[i]);
 }
 
-void Trainer::save(const std::string& which, std::int64_t epoch, double mae) const {
+void Trainer::save(const std::string& which, std::int64_t epoch, double mae) {
     Checkpoint checkpoint;
     forecaster_.put(checkpoint);
     checkpoint.put_json("training", {{"epoch", epoch}, {"step", step_}, {"validation_mae", mae}});
     checkpoint.save(run_.checkpoint(which));
+    recorder_.event("checkpoint", {{"name", which}, {"epoch", epoch}});
 }
 
 }  // namespace nowcell

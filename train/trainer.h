@@ -24,6 +24,7 @@ struct TrainResult {
     std::int64_t best_epoch = 0;
     double best_mae = 0.0;  ///< validation, physical units
     std::int64_t epochs = 0;
+    std::int64_t steps = 0;
     double seconds = 0.0;
     double training_s = 0.0;  ///< of `seconds`, in training steps
     double waited_s = 0.0;    ///< of training_s, for data
@@ -42,12 +43,15 @@ class Trainer {
     /// Throws Error(diverged) on a loss that is not finite; the checkpoints written so far stay.
     TrainResult run();
 
+    RunRecorder& recorder() { return recorder_; }
+
  private:
+    void train();
     bool train_epoch(std::int64_t epoch);  // false: stopped before its end
     void train_step(const Batch& batch, std::int64_t epoch);
     void validate(std::int64_t epoch);
     void draw_samples(std::int64_t epoch);
-    void save(const std::string& which, std::int64_t epoch, double mae) const;
+    void save(const std::string& which, std::int64_t epoch, double mae);
     std::string stop_reason(std::int64_t epoch) const;  // empty: go on
     bool out_of_time() const;
     double elapsed_s() const;
