@@ -7,6 +7,7 @@
 #include "src/error.h"
 #include "src/json.h"
 #include "src/report.h"
+#include "train/scratch.h"
 
 #include <ATen/ATen.h>
 #include <fcntl.h>
@@ -32,29 +33,6 @@ constexpr std::int64_t kRecordings = 96;  // 126 MB of float32: stays in the pag
 constexpr std::int64_t kBatch = 8;
 constexpr int kRounds = 5;
 constexpr std::int64_t kLittleMemory = 32 << 20;  // of a reader: what it keeps of chunks is a fraction of the file
-
-// A folder of temporary files that goes with it.
-class Scratch {
- public:
-    Scratch() {
-        std::string name = (fs::temp_directory_path() / "nowcell-bench-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) {
-            throw Error(ExitCode::output, "cannot make a folder in " + fs::temp_directory_path().string(), "",
-                        "name another in TMPDIR");
-        }
-        path_ = name;
-    }
-    ~Scratch() {
-        std::error_code ignored;
-        fs::remove_all(path_, ignored);
-    }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-    std::string path(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-    std::string path_;
-};
 
 // Smooth fields with a little noise, as measured ones are: they compress to about half.
 torch::Tensor fields() {

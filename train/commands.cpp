@@ -8,6 +8,7 @@
 #include "train/beginning.h"
 #include "train/environment.h"
 #include "train/prepare.h"
+#include "train/run_facts.h"
 #include "train/samples.h"
 #include "train/trainer.h"
 
@@ -51,51 +52,15 @@ std::string result_json(const TrainResult& result, const RunDirectory& run, cons
     return json_text(report);
 }
 
-// The facts of run.json.
-nlohmann::ordered_json facts(const Request& request, const Forecaster& forecaster, const Beginning& beginning) {
-    nlohmann::ordered_json json = {{"command", request.command_line},
-                                   {"environment", environment(forecaster.device())},
-                                   {"seed", forecaster.config().integer("train.seed")},
-                                   {"data",
-                                    {{"path", forecaster.trained_on().path},
-                                     {"dataset", forecaster.trained_on().dataset},
-                                     {"fingerprint", forecaster.trained_on().fingerprint}}},
-                                   {"parameters", forecaster.network().parameter_count()}};
-    if (!beginning.repeats.empty()) json["repeats"] = beginning.repeats;
-    return json;
-}
-
-// What ended the run stays the error that is shown, even when it cannot be written down.
-void note_failure(RunRecorder& recorder, const std::string& state, const std::string& what) noexcept {
-    try {
-        recorder.finished(state, {{"error", what}});
-    } catch (...) {
-    }
-}
-
-TrainResult run_trainer(Trainer& trainer, const nlohmann::ordered_json& facts) {
-    trainer.recorder().started(facts);
-    try {
-        const TrainResult result = trainer.run();
-        trainer.recorder().finished(
-            result.signal != 0 ? "stopped" : "done",
-            {{"ended_by", result.why}, {"best", {{"epoch", result.state.best_epoch}, {"mae", result.state.best_mae}}}});
-        return result;
-    } catch (const Error& error) {
-        note_failure(trainer.recorder(), error.code() == ExitCode::diverged ? "diverged" : "failed", error.what());
-        throw;
-    } catch (const std::exception& error) {
-        note_failure(trainer.recorder(), "failed", error.what());
-        throw;
-    }
-}
-
 // A run that fails before its first checkpoint leaves nothing behind.
 TrainResult run_training(const TrainingData& data, Forecaster& forecaster, const RunDirectory& run,
-                         const Beginning& beginning, const nlohmann::ordered_json& facts) {
+                         const Beginning& beginning, const Request& request) {
     try {
         Trainer trainer(data, forecaster, run, beginning.checkpoint);
-        return run_trainer(trainer, facts);
+        nlohmann::ordered_json facts = run_facts(request, forecaster, data.source.info());
+        if (!beginning.repeats.empty()) facts["repeats"] = beginning.repeats;
+        trainer.recorder().started(facts);
+        return trainer.run();
     } catch (...) {
         if (!std::filesystem::exists(run.checkpoint("best"))) run.discard();
         throw;
@@ -150,11 +115,12 @@ int train(const Request& request) {
 
     const RunDirectory run = open_run(beginning, request, config);
     const RunLock lock(run);
+    const LogFile log(run.file("log.txt"));
     log_info(describe(device));
     log_info(fmt::format("{} training and {} validation windows, {} parameters, run {}", training.size(),
                          validation.size(), forecaster.network().parameter_count(), run.path()));
     const TrainingData data{*source, std::move(training), std::move(validation)};
-    const TrainResult result = run_training(data, forecaster, run, beginning, facts(request, forecaster, beginning));
+    const TrainResult result = run_training(data, forecaster, run, beginning, request);
     if (result.signal == 0) {
         const Forecaster best = Forecaster::load(run.path(), device);
         Samples(*source, best.data().window, data.validation, 1)

@@ -5,32 +5,41 @@
 #include <fmt/chrono.h>
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <ctime>
-#include <filesystem>
 #include <fstream>
+#include <map>
 
 namespace nowcell {
 namespace {
 
-bool covered(const std::string& text, const Resumption& resumed) {
+std::string line_of(const std::string& event, std::int64_t step, const nlohmann::ordered_json& facts) {
+    nlohmann::ordered_json line = {{"event", event}, {"time", utc_now()}, {"step", step}};
+    if (facts.is_object()) line.update(facts);
+    return line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+// The rows of a checkpoint by epoch; each is taken out when its line is found.
+using Rows = std::map<std::int64_t, const EpochRecord*>;
+
+bool covered(const std::string& text, std::int64_t step, Rows& rows) {
     const nlohmann::json line = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (!line.is_object() || line.value("step", nlohmann::json()).is_null()) return false;
-    if (!line["step"].is_number_integer() || line["step"].get<std::int64_t>() > resumed.step) return false;
-    if (line.value("event", "") != "epoch") return true;
-    return std::any_of(resumed.records.begin(), resumed.records.end(),
-                       [&](const EpochRecord& record) { return line.value("epoch", -1) == record.epoch; });
+    if (!line.is_object() || !line.contains("step") || !line["step"].is_number_integer()) return false;
+    if (line["step"].get<std::int64_t>() > step) return false;
+    const bool epoch = line.value("event", nlohmann::json()) == "epoch" && line.contains("epoch");
+    return !epoch || (line["epoch"].is_number_integer() && rows.erase(line["epoch"].get<std::int64_t>()) == 1);
 }
 
 // Returns the path, for a constructor.
 const std::string& cut_back(const std::string& path, const Resumption& resumed) {
+    Rows rows;
+    for (const EpochRecord& record : resumed.records) rows[record.epoch] = &record;
     std::ifstream in(path);
-    if (!in) return path;  // the user has removed it
     write_atomically(path, [&](const std::string& temporary) {
         AppendFile out(temporary, /*fresh=*/true);
         for (std::string line; std::getline(in, line);) {
-            if (covered(line, resumed)) out.append(line + "\n");
+            if (covered(line, resumed.step, rows)) out.append(line + "\n");
         }
+        for (const auto& [epoch, record] : rows) out.append(line_of("epoch", record->step, to_json(*record)));
     });
     return path;
 }
@@ -43,9 +52,7 @@ EventLog::EventLog(const std::string& path, const std::optional<Resumption>& res
     : file_(resumed ? cut_back(path, *resumed) : path, /*fresh=*/!resumed) {}
 
 void EventLog::write(const std::string& event, std::int64_t step, const nlohmann::ordered_json& facts) {
-    nlohmann::ordered_json line = {{"event", event}, {"time", utc_now()}, {"step", step}};
-    if (facts.is_object()) line.update(facts);
-    file_.append(line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+    file_.append(line_of(event, step, facts));
 }
 
 }  // namespace nowcell

@@ -23,8 +23,9 @@ std::string utc_now();
 /// Every line has "event", "time" and "step". Throws Error(output).
 class EventLog {
  public:
-    /// Without `resumed` begins anew. With it the file is cut back to what the checkpoint covers: lines of later steps,
-    /// of epochs that it has no row of, and what is no JSON (a line that a kill cut short) go.
+    /// Without `resumed` begins anew. With it the file becomes what the checkpoint covers: lines of later steps, of
+    /// epochs that it has no row of, and what is no JSON (a line that a kill cut short) go; rows without a line get
+    /// one.
     EventLog(const std::string& path, const std::optional<Resumption>& resumed);
 
     /// facts: an object, or null for none. They come after the three.

@@ -1,7 +1,9 @@
 #include "train/recorder.h"
 
 #include "predict/pictures.h"
+#include "src/error.h"
 #include "src/files.h"
+#include "src/log.h"
 #include "train/tensorboard.h"
 
 #include <fmt/format.h>
@@ -89,6 +91,17 @@ void RunRecorder::finished(const std::string& state, const nlohmann::ordered_jso
     state_.set(all);
     events_.write(state, step_, facts);
     events_.sync();
+}
+
+void RunRecorder::failed(const std::exception& error) noexcept {
+    try {
+        const auto* ours = dynamic_cast<const Error*>(&error);
+        const bool diverged = ours != nullptr && ours->code() == ExitCode::diverged;
+        const std::string what = error.what();
+        finished(diverged ? "diverged" : "failed", {{"error", what.substr(0, what.find('\n'))}});
+    } catch (const std::exception& another) {
+        log_warning(fmt::format("the end of the run could not be recorded: {}", another.what()));
+    }
 }
 
 // Where the run stands, for run.json.

@@ -7,6 +7,7 @@
 #include "train/records.h"
 #include "train/run_state.h"
 
+#include <exception>
 #include <memory>
 #include <optional>
 
@@ -44,8 +45,11 @@ class RunRecorder {
     /// A PNG file for TensorBoard's images; nothing without log.tensorboard.
     void picture(const std::string& tag, const std::string& path);
 
-    /// The run's end in run.json: "done", "stopped", "failed" or "diverged", with what there is to say.
+    /// The run's end in run.json: "done" or "stopped", with what there is to say.
     void finished(const std::string& state, const nlohmann::ordered_json& facts);
+
+    /// The same for a run that an exception ends: "diverged" for Error(diverged), else "failed". Throws nothing.
+    void failed(const std::exception& error) noexcept;
 
     const std::vector<EpochRecord>& records() const { return records_; }
 

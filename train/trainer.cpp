@@ -96,17 +96,28 @@ std::string Trainer::stop_reason() const {
 
 TrainResult Trainer::run() {
     start_ = saved_ = Clock::now();
+    try {
+        const std::string why = train();
+        if (saved_step_ != state_.step) save(/*best=*/false);
+        writer_.finish();
+        const int signal = stop_.received();
+        recorder_.finished(signal != 0 ? "stopped" : "done", {{"ended_by", why}, {"seconds", elapsed_s()}});
+        return {state_, clock_, why, signal};
+    } catch (const std::exception& error) {
+        recorder_.failed(error);
+        throw;
+    }
+}
+
+// Returns why it ended.
+std::string Trainer::train() {
     if (state_.epoch == 0 && !state_.validated) validate();
-    std::string why = stop_reason();
-    while (why.empty()) {
+    while (true) {
+        if (const std::string why = stop_reason(); !why.empty()) return why;
         const bool complete = train_epoch();
         // Who asks a run to stop does not wait for a validation: what has been learned is saved as it is.
         if (complete || stop_.received() == 0) validate();
-        why = stop_reason();
     }
-    if (saved_step_ != state_.step) save(/*best=*/false);
-    writer_.finish();
-    return {state_, clock_, why, stop_.received()};
 }
 
 bool Trainer::train_epoch() {

@@ -55,6 +55,7 @@ class Trainer {
     RunRecorder& recorder() { return recorder_; }
 
  private:
+    std::string train();
     bool train_epoch();  // false: stopped before its end
     bool train_step();   // false: the epoch's samples are used up
     void refuse_step(const StepOutcome& outcome, const StepPlan& plan);

@@ -1,0 +1,175 @@
+// `nowcell bench training`: where the time of a training step goes.
+#include "data/synthetic/bouncing_digits.h"
+#include "src/device.h"
+#include "src/error.h"
+#include "src/json.h"
+#include "src/log.h"
+#include "src/report.h"
+#include "train/bench_presets.h"
+#include "train/prepare.h"
+#include "train/scratch.h"
+#include "train/trainer.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace nowcell {
+namespace {
+
+constexpr double kMostOutside = 0.05;
+
+// Frames in memory: digits that bounce, in as many channels as asked for.
+class MemorySource : public FrameSource {
+ public:
+    explicit MemorySource(const BenchPreset& preset) {
+        const std::int64_t side = std::max(preset.height, preset.width);
+        const torch::Tensor digits = make_bouncing_digits(
+            {.size = side, .frames = preset.frames, .count = preset.recordings * preset.channels, .seed = 1});
+        frames_ = digits.view({preset.recordings, preset.channels, preset.frames, side, side})
+                      .transpose(1, 2)
+                      .slice(3, 0, preset.height)
+                      .slice(4, 0, preset.width)
+                      .to(at::kFloat)
+                      .div(255.0)
+                      .contiguous();
+        info_.path = info_.fingerprint = "memory";
+        info_.dataset = "/frames";
+        info_.units = "1";
+        info_.frames.assign(static_cast<std::size_t>(preset.recordings), preset.frames);
+        info_.channels = preset.channels;
+        info_.height = preset.height;
+        info_.width = preset.width;
+        info_.step_s = preset.step_s;
+    }
+
+    const SourceInfo& info() const override { return info_; }
+
+    torch::Tensor read(std::int64_t recording, std::int64_t first, std::int64_t count) const override {
+        return frames_[recording].narrow(0, first, count).clone();
+    }
+
+ private:
+    torch::Tensor frames_;  // (N,T,C,H,W)
+    SourceInfo info_;
+};
+
+struct Row {
+    std::string name;
+    std::int64_t parameters = 0;
+    std::int64_t batch = 0;
+    std::int64_t steps = 0;
+    StepClock clock;
+};
+
+Config config_of(const BenchPreset& preset, std::int64_t steps) {
+    const Config plain = Config::parse(preset_text(preset.name), preset.name, {"data.path=memory"});
+    const std::int64_t windows = steps * plain.integer("train.batch");
+    return Config::parse(preset_text(preset.name), preset.name,
+                         {"data.path=memory", "train.max_time=2m", "train.epochs=1", "eval.validation_stride=1000",
+                          fmt::format("train.epoch_windows={}", windows)});
+}
+
+// A run of one epoch as `nowcell train` does it, in a folder that goes.
+Row measure(const BenchPreset& preset, std::int64_t steps, const torch::Device& device) {
+    const Config config = config_of(preset, steps);
+    const MemorySource source(preset);
+    const Scratch scratch;
+    const TrainingWindows windows = cut_training_windows(config, source.info());
+    Forecaster forecaster = prepare_forecaster(config, source, windows.training, device);
+    const RunDirectory run = RunDirectory::create(scratch.path("run"), "", config, false);
+    Trainer trainer(source, windows.training, windows.validation, forecaster, run);
+    const TrainResult result = trainer.run();
+    return {preset.name, forecaster.network().parameter_count(), config.integer("train.batch"), result.steps,
+            result.clock};
+}
+
+std::vector<BenchPreset> chosen(const Request& request) {
+    std::vector<std::string> names;
+    for (const BenchPreset& preset : kBenchPresets) names.emplace_back(preset.name);
+    std::vector<BenchPreset> presets;
+    for (const std::string& word : request.all("[PRESET]")) {
+        const auto found = std::find(names.begin(), names.end(), word);
+        if (found == names.end()) {
+            throw Error(ExitCode::usage,
+                        fmt::format("unknown preset '{}', expected one of {}", word, fmt::join(names, ", ")), "",
+                        did_you_mean(word, names));
+        }
+        presets.push_back(kBenchPresets[found - names.begin()]);
+    }
+    return presets.empty() ? std::vector<BenchPreset>(std::begin(kBenchPresets), std::end(kBenchPresets)) : presets;
+}
+
+std::string text_of(const std::vector<Row>& rows, const torch::Device& device) {
+    std::string text = fmt::format(
+        "Training steps on {}, {} threads, frames in memory\n\n{:<18} {:>10} {:>6} {:>6} "
+        "{:>9} {:>7} {:>10} {:>8} {:>7} {:>8}\n",
+        device.str(), at::get_num_threads(), "preset", "parameters", "batch", "steps", "ms/step", "model", "optimiser",
+        "waiting", "other", "outside");
+    for (const Row& row : rows) {
+        const double total = row.clock.total_s();
+        const auto percent = [&](double part) { return fmt::format("{:.2f} %", 100.0 * part / total); };
+        text += fmt::format("{:<18} {:>10} {:>6} {:>6} {:>9.1f} {:>7} {:>10} {:>8} {:>7} {:>8}\n", row.name,
+                            row.parameters, row.batch, row.steps, 1e3 * total / static_cast<double>(row.steps),
+                            percent(row.clock.model_s), percent(row.clock.optimizer_s), percent(row.clock.data_s),
+                            percent(row.clock.other_s), percent(row.clock.outside() * total));
+    }
+    return text +
+           "\nmodel: forward, loss, backward; optimiser: the update; waiting: for the loader; other: preparing "
+           "batches,\n"
+           "clipping, averaging, logging; outside: waiting and other\n";
+}
+
+nlohmann::ordered_json report_of(const std::vector<Row>& rows, const torch::Device& device) {
+    nlohmann::ordered_json report = {{"schema", "nowcell.bench_training/1"},
+                                     {"device", device.str()},
+                                     {"threads", at::get_num_threads()},
+                                     {"rows", nlohmann::ordered_json::array()}};
+    for (const Row& row : rows) {
+        report["rows"].push_back({{"preset", row.name},
+                                  {"parameters", row.parameters},
+                                  {"batch", row.batch},
+                                  {"steps", row.steps},
+                                  {"model_s", row.clock.model_s},
+                                  {"optimizer_s", row.clock.optimizer_s},
+                                  {"waiting_s", row.clock.data_s},
+                                  {"other_s", row.clock.other_s},
+                                  {"outside", row.clock.outside()}});
+    }
+    return report;
+}
+
+// Throws Error(gate).
+void judge(const std::vector<Row>& rows) {
+    std::vector<Problem> problems;
+    for (const Row& row : rows) {
+        if (row.clock.outside() <= kMostOutside) continue;
+        problems.push_back(
+            {fmt::format("{:.1f} % of a training step is spent outside the model, expected at most {:.0f} %",
+                         100.0 * row.clock.outside(), 100.0 * kMostOutside),
+             row.name, fmt::format("nowcell bench training {} --steps 200, with nothing else running", row.name)});
+    }
+    if (!problems.empty()) throw Error(ExitCode::gate, problems);
+}
+
+int bench_training(const Request& request) {
+    choose_threads(request);
+    const torch::Device device = choose_device(request.text("--device", "auto"));
+    std::vector<Row> rows;
+    for (const BenchPreset& preset : chosen(request)) {
+        log_verbose(fmt::format("training {}", preset.name));
+        make_deterministic(1);
+        rows.push_back(measure(preset, request.integer("--steps", 40), device));
+    }
+    deliver(request, text_of(rows, device), json_text(report_of(rows, device)));
+    if (request.has("--guard")) judge(rows);
+    return 0;
+}
+
+}  // namespace
+}  // namespace nowcell
+
+extern "C" int nowcell_bench_training(const nowcell::Request& request) { return nowcell::bench_training(request); }
