@@ -81,9 +81,9 @@ Row measure(const BenchPreset& preset, std::int64_t steps, const torch::Device& 
     const TrainingWindows windows = cut_training_windows(config, source.info());
     Forecaster forecaster = prepare_forecaster(config, source, windows.training, device);
     const RunDirectory run = RunDirectory::create(scratch.path("run"), "", config, false);
-    Trainer trainer(source, windows.training, windows.validation, forecaster, run);
+    Trainer trainer({source, windows.training, windows.validation}, forecaster, run);
     const TrainResult result = trainer.run();
-    return {preset.name, forecaster.network().parameter_count(), config.integer("train.batch"), result.steps,
+    return {preset.name, forecaster.network().parameter_count(), config.integer("train.batch"), result.state.step,
             result.clock};
 }
 

@@ -72,7 +72,8 @@ TEST_CASE("shorter inputs are scored on what follows them") {
 }
 
 TEST_CASE("the first forecaster is compared with the best of the others, window by window") {
-    const FakeSource source({numbered_frames(0, 60)});
+    FakeSource source({numbered_frames(0, 60)});
+    source.edit().units = "K";
     const WindowOptions window{2, 1, 1};
     const auto windows = cut_windows(source.info(), window, {}, Part::all);
     // Persistence is 1 below the truth; what is added takes from that.
@@ -87,7 +88,7 @@ TEST_CASE("the first forecaster is compared with the best of the others, window 
     const ScoreContext context{"run", "data.h5", "test", "why"};
     const std::string text = score_text(table, context);
     INFO(text);
-    CHECK(text.find("Model - good, the best of the others: MAE -0.2500, 95 % interval -0.2500 to -0.2500: better") !=
+    CHECK(text.find("Model - good, the best of the others: MAE -0.2500 K, 95 % interval -0.2500 to -0.2500: better") !=
           std::string::npos);
     const auto report = nlohmann::json::parse(score_json(table, context));
     CHECK(report.at("comparison").at("baseline") == "good");
