@@ -35,8 +35,8 @@ FrameSize size_from(const std::string& text) {
 }
 
 Subject trained_model(const Request& request) {
-    const std::string path = RunDirectory::resolve_model(request.text("--model"));
-    const Checkpoint checkpoint = Checkpoint::load(path);
+    std::string path;
+    const Checkpoint checkpoint = Checkpoint::load_first(RunDirectory::resolve_model(request.text("--model")), path);
     const nlohmann::json data = checkpoint.get_json("data");
     return {path, Config::parse(checkpoint.sections.at("config"), path + " (config)", request.overrides()),
             FrameShape{data.at("channels"), {data.at("height"), data.at("width")}}};

@@ -34,7 +34,7 @@ Run train(const char* model, const std::string& precision) {
     for (int step = 0; step < 30; ++step) {
         const Supervised taught = [&] {
             const Autocast autocast(precision, torch::kCPU);
-            return run.network->supervised(frames.narrow(1, 0, 4), frames.narrow(1, 4, 2), {});
+            return run.network->supervised({frames.narrow(1, 0, 4), frames.narrow(1, 4, 2)});
         }();
         const torch::Tensor value = loss(taught, {}, 4);
         REQUIRE(value.scalar_type() == at::kFloat);

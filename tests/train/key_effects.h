@@ -21,7 +21,6 @@
 #include <ATen/ATen.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -299,7 +298,7 @@ inline std::string step_memory(const Overrides& overrides) {
     const auto network = make_sequence_model(1, ModelOptions::from(config_of(overrides)));
     const torch::Tensor frames = at::rand({2, 8, 1, 32, 32});
     const AllocationMeter meter;
-    network->supervised(frames, frames, {}).prediction.sum().backward();
+    network->supervised({frames, frames}).prediction.sum().backward();
     return fmt::format("{} bytes", meter.peak_bytes());
 }
 
