@@ -82,11 +82,11 @@ class Folder {
             "[[model.layers]]\nfilters = 3\n[optim]\nlr = 0.01\n[train]\nepochs = 2\nbatch = 8\ndevice = \"cpu\"\n");
     }
 
-    std::string path(const std::string& name) const { return folder_.path(name); }
+    std::string path(const std::string& name = "") const { return folder_.path(name); }
 
     Overrides resolved(Overrides overrides) const {
         for (std::string& one : overrides) {
-            if (const auto at = one.find('@'); at != std::string::npos) one.replace(at, 1, path(""));
+            if (const auto at = one.find('@'); at != std::string::npos) one.replace(at, 1, path() + "/");
         }
         return overrides;
     }
