@@ -56,7 +56,7 @@ TEST_CASE("model info says what a preset, a configuration and a trained model ar
                "[model]\npatch = 2\n[[model.layers]]\nfilters = 3\nnorm = \"batch\"\n");
     CHECK(run_nowcell({"model", "info", "--config", "my.toml", "--size", "8x8"}, folder.path()).code == 0);
     CHECK(run_nowcell({"model", "info", "--config", "my.toml"}, folder.path()).code == 3);
-    nowcell::write_hdf5(folder.path("d.h5"), {{"/frames", at::rand({40, 12, 10}), {}, {}}}, {});
+    nowcell::write_hdf5(folder.path("d.h5"), {{"/frames", at::rand({120, 12, 10}), {}, {}}}, {});
     const Outcome data = run_nowcell({"model", "info", "--config", "my.toml"}, folder.path());
     INFO(data.err);
     CHECK(holds(data.out, "frames of 1x12x10"));
@@ -97,7 +97,7 @@ TEST_CASE("a leaking head is said to leak, by train and by model info") {
                "[data]\npath = \"d.h5\"\ninput_steps = 3\noutput_steps = 2\n[train]\nepochs = 1\nbatch = 4\n"
                "[model]\nstrategy = \"next-frame\"\nhead = \"conv3d\"\ntime_padding = \"same\"\n"
                "[[model.layers]]\nfilters = 3\n");
-    nowcell::write_hdf5(folder.path("d.h5"), {{"/frames", at::rand({40, 8, 8}), {}, {}}}, {});
+    nowcell::write_hdf5(folder.path("d.h5"), {{"/frames", at::rand({120, 8, 8}), {}, {}}}, {});
     const Outcome info = run_nowcell({"model", "info", "--config", "my.toml"}, folder.path());
     CHECK(holds(info.out, "time_padding = \"same\" leaks"));
     const Outcome leaking = run_nowcell({"train", "--config", "my.toml", "--output", "run"}, folder.path());
@@ -113,7 +113,7 @@ TEST_CASE("a leaking head is said to leak, by train and by model info") {
                      "data.normalize=none", "--set", "model.time_padding=causal", "--output", "ranged"},
                     folder.path());
     CHECK(range.code == 0);
-    nowcell::write_hdf5(folder.path("e.h5"), {{"/frames", at::rand({40, 8, 8}) * 9.0, {}, {}}}, {});
+    nowcell::write_hdf5(folder.path("e.h5"), {{"/frames", at::rand({120, 8, 8}) * 9.0, {}, {}}}, {});
     const Outcome wide = run_nowcell(
         {"train", "--config", "my.toml", "--set", "model.output_activation=sigmoid", "--set", "data.normalize=none",
          "--set", "data.path=e.h5", "--set", "model.time_padding=causal", "--output", "wide"},
