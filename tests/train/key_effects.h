@@ -21,7 +21,6 @@
 #include <ATen/ATen.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -87,7 +86,7 @@ class Folder {
 
     Overrides resolved(Overrides overrides) const {
         for (std::string& one : overrides) {
-            if (const auto at = one.find('@'); at != std::string::npos) one.replace(at, 1, path(""));
+            if (const auto at = one.find('@'); at != std::string::npos) one.replace(at, 1, path("") + "/");
         }
         return overrides;
     }
@@ -189,7 +188,8 @@ inline std::string train_into(const std::string& run, const Overrides& overrides
 inline std::string trajectory(const Overrides& overrides) {
     const TemporaryFolder place;
     const std::string run = place.path("run");
-    std::string out = train_into(run, overrides) + engines();
+    std::string out = train_into(run, overrides);
+    out += engines();
     if (!std::filesystem::exists(run)) return out;
     out += fmt::format("{}\n", fmt::join(tree(run), " ")) + timeless(read_text(run + "/metrics.csv"));
     for (const char* which : {"best", "last"}) {
