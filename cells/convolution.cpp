@@ -78,8 +78,11 @@ torch::Tensor convolve(const torch::Tensor& x, const torch::Tensor& weight, cons
                        const Convolution& how, std::int64_t groups) {
     const Geometry geometry = geometry_of(x, weight, how);
     const torch::Tensor padded = geometry.pads.empty() ? x : at::constant_pad_nd(x, geometry.pads);
-    return at::convolution(padded, weight, bias, geometry.stride, geometry.padding, geometry.dilation, false,
-                           Sizes(geometry.stride.size(), 0), groups);
+    // By rank: autocast knows these on every device, and at::convolution only on CUDA.
+    const auto& [stride, dilation, padding, pads] = geometry;
+    if (weight.dim() == 3) return at::conv1d(padded, weight, bias, stride, padding, dilation, groups);
+    if (weight.dim() == 4) return at::conv2d(padded, weight, bias, stride, padding, dilation, groups);
+    return at::conv3d(padded, weight, bias, stride, padding, dilation, groups);
 }
 
 ConvolutionGradients convolve_backward(const torch::Tensor& gradient, const torch::Tensor& x,

@@ -116,7 +116,7 @@ torch::Tensor Loss::class_weights(const torch::Tensor& target) const {
     // Through the same arithmetic as the target, so that a value on a threshold stays on it.
     const torch::Tensor thresholds = normalizer_.apply(at::tensor(options_.thresholds, target.options()));
     return at::tensor(options_.threshold_weights, target.options())
-        .take(at::bucketize(target, thresholds, /*out_int32=*/false, /*right=*/true));
+        .take(at::bucketize(target.contiguous(), thresholds, /*out_int32=*/false, /*right=*/true));
 }
 
 // 1 - SSIM of each frame, (B,T); NaN where no window is known.
