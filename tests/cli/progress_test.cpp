@@ -146,7 +146,7 @@ TEST_CASE("pictures and TensorBoard files come as often as asked") {
 
 TEST_CASE("a run that diverges says so in its directory") {
     const Desk desk;
-    const Outcome outcome = desk.train({"--lr", "1e30", "--set", "optim.grad_clip=0"});
+    const Outcome outcome = desk.train({"--set", "optim.lr=1e30", "--set", "optim.grad_clip=0"});
     INFO(outcome.err);
     REQUIRE(outcome.code == 6);
     const auto run = nlohmann::json::parse(text_of(desk.folder.path("run/run.json")));
