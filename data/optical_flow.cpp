@@ -2,6 +2,7 @@
 #include "data/missing.h"
 #include "src/error.h"
 
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
@@ -187,7 +188,9 @@ class OpticalFlow : public Baseline {
         }
         const torch::Tensor frames = past.to(torch::kCPU, torch::kFloat32).contiguous();
         const torch::Tensor out = torch::empty({past.size(0), horizon, past.size(2), past.size(3), past.size(4)});
-        for (std::int64_t n = 0; n < past.size(0); ++n) extrapolate(frames[n], out[n]);
+        at::parallel_for(0, past.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
+            for (std::int64_t n = begin; n < end; ++n) extrapolate(frames[n], out[n]);
+        });
         return fill_missing(out, "mask", mean_).to(past.device());
     }
 

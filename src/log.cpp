@@ -7,6 +7,7 @@
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -91,6 +92,12 @@ bool live_terminal() {
     const char* term = std::getenv("TERM");
     return screen().narration == Narration::automatic && ::isatty(STDERR_FILENO) == 1 && std::getenv("CI") == nullptr &&
            term != nullptr && std::strcmp(term, "dumb") != 0;
+}
+
+// Of the terminal: a longer live line would wrap and not replace itself.
+std::size_t columns() {
+    winsize size{};
+    return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 4096;
 }
 
 void clear_live_line() {
@@ -193,7 +200,7 @@ bool ProgressLine::due(double done) {
 void ProgressLine::show(const std::string& text) {
     if (!live_) return log_info(text);
     screen().live_line = true;
-    std::fprintf(stderr, "\r%s\x1b[K", text.c_str());
+    std::fprintf(stderr, "\r%s\x1b[K", text.substr(0, columns() - 1).c_str());
     std::fflush(stderr);
 }
 

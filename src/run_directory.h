@@ -9,7 +9,7 @@
 
 namespace nowcell {
 
-/// The folder of a run: config.toml, metrics.csv, checkpoints/{best,last,step-NNNNNNNN}.safetensors, pictures.
+/// The folder of a run: config.toml, checkpoints/{best,last,step-NNNNNNNN}.safetensors, and what train/README.md lists.
 class RunDirectory {
  public:
     explicit RunDirectory(std::string path) : path_(std::move(path)) {}

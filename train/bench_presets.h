@@ -18,7 +18,7 @@ struct BenchPreset {
 };
 
 constexpr BenchPreset kBenchPresets[] = {
-    {"bouncing_digits", 200, 12, 1, 32, 32, 0.0},
+    {"bouncing_digits", 400, 12, 1, 32, 32, 0.0},
     {"era5_t2m", 1, 744, 1, 33, 49, 3600.0},
 };
 

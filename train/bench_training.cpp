@@ -5,6 +5,7 @@
 #include "src/json.h"
 #include "src/log.h"
 #include "src/report.h"
+#include "src/surface.h"
 #include "train/bench_presets.h"
 #include "train/prepare.h"
 #include "train/scratch.h"
@@ -65,17 +66,20 @@ struct Row {
     StepClock clock;
 };
 
-Config config_of(const BenchPreset& preset, std::int64_t steps) {
-    const Config plain = Config::parse(preset_text(preset.name), preset.name, {"data.path=memory"});
-    const std::int64_t windows = steps * plain.integer("train.batch");
-    return Config::parse(preset_text(preset.name), preset.name,
-                         {"data.path=memory", "train.max_time=2m", "train.epochs=1", "eval.validation_stride=1000",
-                          fmt::format("train.epoch_windows={}", windows)});
+// changes: "key=value" of the user's.
+Config config_of(const BenchPreset& preset, std::int64_t steps, std::vector<std::string> changes) {
+    const std::string text = preset_text(preset.name);
+    changes.insert(changes.begin(), "data.path=memory");
+    const std::int64_t batch = Config::parse(text, preset.name, changes).integer("train.batch");
+    for (const char* own : {"train.max_time=2m", "train.epochs=1", "eval.validation_stride=1000"}) {
+        changes.emplace_back(own);
+    }
+    changes.push_back(fmt::format("train.epoch_windows={}", steps * batch));
+    return Config::parse(text, preset.name, changes);
 }
 
 // A run of one epoch as `nowcell train` does it, in a folder that goes.
-Row measure(const BenchPreset& preset, std::int64_t steps, const torch::Device& device) {
-    const Config config = config_of(preset, steps);
+Row measure(const BenchPreset& preset, const Config& config, const torch::Device& device) {
     const MemorySource source(preset);
     const Scratch scratch;
     const TrainingWindows windows = cut_training_windows(config, source.info());
@@ -162,7 +166,9 @@ int bench_training(const Request& request) {
     for (const BenchPreset& preset : chosen(request)) {
         log_verbose(fmt::format("training {}", preset.name));
         make_deterministic(1);
-        rows.push_back(measure(preset, request.integer("--steps", 40), device));
+        const Config config = config_of(preset, request.integer("--steps", 40), request.all("--set"));
+        check_config(config);
+        rows.push_back(measure(preset, config, device));
     }
     deliver(request, text_of(rows, device), json_text(report_of(rows, device)));
     if (request.has("--guard")) judge(rows);

@@ -8,17 +8,11 @@
 #include <fstream>
 
 namespace nowcell {
-namespace {
-
-constexpr double kWorthSaying = 0.05;  // share of time waiting for data
-
-}  // namespace
-
 std::string ProgressRecord::text() const {
-    const std::string wait = waiting > kWorthSaying ? fmt::format("  {:.0f} % waiting for data", 100 * waiting) : "";
-    return fmt::format("epoch {}/{}  step {}/{}  loss {:.5f}  lr {:.1e}  {:.1f} sequences/s{}  {:.0f} MiB  ETA {}",
-                       epoch, epochs, epoch_step, epoch_steps, loss, lr, sequences_per_s, wait, memory_mib,
-                       time_text(eta_s));
+    return fmt::format(
+        "epoch {}/{}  step {}/{}  loss {:.5f}  {:.1f} sequences/s  ETA {}  lr {:.1e}  waiting {:.0f} %  {:.0f} MiB",
+        epoch, epochs, epoch_step, epoch_steps, loss, sequences_per_s, time_text(eta_s), lr, 100.0 * waiting,
+        memory_mib);
 }
 
 nlohmann::ordered_json ProgressRecord::json() const {

@@ -24,7 +24,8 @@ struct ProgressRecord {
     double memory_mib = 0.0;  ///< of this process
     double eta_s = 0.0;       ///< until the end of the run
 
-    /// "epoch 2/50  step 40/125  loss 0.06618  lr 3.0e-03  56.8 sequences/s  ..."
+    /// "epoch 2/50  step 40/125  loss 0.06618  56.8 sequences/s  ETA 1h03m  lr 3.0e-03  waiting 1 %  812 MiB": what
+    /// matters most first, as a narrow terminal cuts the rest.
     std::string text() const;
 
     nlohmann::ordered_json json() const;

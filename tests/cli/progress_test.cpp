@@ -143,3 +143,44 @@ TEST_CASE("pictures and TensorBoard files come as often as asked") {
                                    "epoch-0002_s0.gif", "epoch-0002_s0.png", "epoch-0002_s1.gif", "epoch-0002_s1.png"});
     CHECK(tree(desk.folder.path("run/tb")).size() == 1);
 }
+
+TEST_CASE("a run that diverges says so in its directory") {
+    const Desk desk;
+    const Outcome outcome = desk.train({"--set", "optim.lr=1e30", "--set", "optim.grad_clip=0"});
+    INFO(outcome.err);
+    REQUIRE(outcome.code == 6);
+    const auto run = nlohmann::json::parse(text_of(desk.folder.path("run/run.json")));
+    CHECK(run.at("state") == "diverged");
+    CHECK(holds(outcome.err, run.at("error").get<std::string>()));
+    CHECK(run.at("ended").is_string());
+    const auto events = lines_of(text_of(desk.folder.path("run/events.jsonl")));
+    CHECK(nlohmann::json::parse(events.back()).at("event") == "diverged");
+}
+
+TEST_CASE("bench training splits the steps of a preset and refuses what is none") {
+    const TemporaryFolder folder;
+    const Outcome outcome = run_nowcell(
+        {"bench", "training", "era5_t2m", "--steps", "2", "--threads", "1", "--set", "train.batch=2", "--json", "-"},
+        folder.path());
+    INFO(outcome.err);
+    REQUIRE(outcome.code == 0);
+    const auto report = nlohmann::json::parse(outcome.out);
+    CHECK(report.at("schema") == "nowcell.bench_training/1");
+    REQUIRE(report.at("rows").size() == 1);
+    const auto row = report.at("rows")[0];
+    CHECK(row.at("preset") == "era5_t2m");
+    CHECK(row.at("steps") == 2);
+    CHECK(row.at("batch") == 2);
+    double total = 0.0;
+    for (const char* part : {"model_s", "optimizer_s", "waiting_s", "other_s"}) {
+        CHECK(row.at(part).get<double>() > 0.0);
+        total += row.at(part).get<double>();
+    }
+    const double outside = row.at("waiting_s").get<double>() + row.at("other_s").get<double>();
+    CHECK(row.at("outside").get<double>() == Catch::Approx(outside / total));
+    CHECK(tree(folder.path()).empty());
+
+    const Outcome unknown = run_nowcell({"bench", "training", "era5"}, folder.path());
+    CHECK(unknown.code == 2);
+    CHECK(holds(unknown.err, "did you mean 'era5_t2m'?"));
+}

@@ -206,8 +206,7 @@ TEST_CASE("epoch records survive a checkpoint exactly") {
 TEST_CASE("a progress record says the same as text and as JSON") {
     const ProgressRecord record{2, 50, 40, 125, 0.066184, 3e-3, 56.81, 0.08, 812.4, 3780};
     CHECK(record.text() ==
-          "epoch 2/50  step 40/125  loss 0.06618  lr 3.0e-03  56.8 sequences/s  8 % waiting for data  812 MiB  ETA "
-          "1h03m");
+          "epoch 2/50  step 40/125  loss 0.06618  56.8 sequences/s  ETA 1h03m  lr 3.0e-03  waiting 8 %  812 MiB");
     const auto json = nlohmann::json::parse(record.json().dump());
     CHECK(json.at("epoch_step") == 40);
     CHECK(json.at("waiting") == 0.08);
