@@ -36,8 +36,8 @@ void check_augmentation(const AugmentOptions& augment, const SourceInfo& info, c
 // Next-frame pairs are taught from the first frame on, so that there is no last input frame to be relative to.
 void check_pairs(const DataOptions& data, const ModelOptions& model) {
     if (!data.window.paired || !model.relative || model.strategy != "next-frame") return;
-    throw Error(ExitCode::usage, "data.target with model.strategy = \"next-frame\" cannot have model.relative = true", "",
-                "model.relative = false");
+    throw Error(ExitCode::usage, "data.target with model.strategy = \"next-frame\" cannot have model.relative = true",
+                "", "model.relative = false");
 }
 
 }  // namespace
