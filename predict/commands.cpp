@@ -274,8 +274,9 @@ int evaluate_model(const Request& request) {
     if (least > 0) leave_out_longer(least, baselines);
     log_info(describe(model.device()));
     ProgressLine progress;
+    const std::size_t lengths = least > 0 ? static_cast<std::size_t>(window.input_steps - least + 1) : 1;
     const ScoreTable table = evaluate(set, contenders(model, baselines), model.normalizer(), [&](std::int64_t done) {
-        progress.update(fmt::format("scored {} of {} windows", done, set.windows.size()));
+        progress.update(fmt::format("scored {} of {} windows", done, set.windows.size() * lengths));
     });
     log_engines();
     const ScoreContext context{request.text("--model"), request.text("--input"), to_string(chosen.part), chosen.why};

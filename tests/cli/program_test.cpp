@@ -216,6 +216,35 @@ TEST_CASE("moving squares become a file of movies and one of their successors") 
     CHECK(sum("b/truth.h5") == Catch::Approx(3828.0));
 }
 
+TEST_CASE("pairs are trained, scored beside the baselines and forecast") {
+    TemporaryFolder folder;
+    const auto run = [&](const std::vector<std::string>& words) {
+        const Outcome outcome = run_nowcell(words, folder.path());
+        INFO(outcome.err);
+        REQUIRE(outcome.code == 0);
+        return outcome.out;
+    };
+    for (const std::string seed : {"1", "2"}) {
+        run({"data", "make", "moving-squares", "-o", "noisy" + seed + ".h5", "--shifted", "clean" + seed + ".h5",
+             "--count", "10", "--seed", seed});
+    }
+    std::ofstream(folder.path("c.toml"))
+        << "[data]\npath = \"noisy1.h5\"\ntarget_path = \"clean1.h5\"\ninput_steps = 15\noutput_steps = 1\n"
+           "[model]\nstrategy = \"next-frame\"\n[[model.layers]]\nfilters = 2\n"
+           "[train]\nepochs = 1\n[eval]\nmin_input_steps = 2\n";
+    run({"train", "-c", "c.toml", "-o", "run", "--threads", "1"});
+    const auto scores = [&](std::vector<std::string> words) {
+        words.insert(words.begin(), {"evaluate", "-m", "run", "--json", "-"});
+        return nlohmann::json::parse(run(words));
+    };
+    const auto own = scores({"-i", "noisy1.h5"});
+    CHECK(own["windows"] == 14);  // one test movie, after 2 to 15 frames
+    CHECK(own["comparison"]["baseline"].is_string());
+    CHECK(scores({"-i", "noisy2.h5", "--target", "clean2.h5"})["windows"] == 140);
+    check_failure(folder, {"evaluate", "-m", "run", "-i", "noisy2.h5"}, 2, {"trained on pairs", "--target FILE"});
+    run({"predict", "-m", "run", "-i", "noisy2.h5", "-o", "forecast"});
+}
+
 TEST_CASE("units of old files do not break reports") {
     const TemporaryFolder folder;
     nowcell::write_hdf5(folder.path("d.h5"),
