@@ -23,6 +23,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -184,13 +185,41 @@ inline std::string train_into(const std::string& run, const Overrides& overrides
     }
 }
 
+/// The names of a run's files; TensorBoard's have the time in theirs.
+inline std::string files_of(const std::string& run) {
+    std::string names;
+    for (const std::string& name : tree(run)) {
+        const auto time = name.find(".tfevents.");
+        names += name.substr(0, time) + (time == std::string::npos ? " " : ".tfevents ");
+    }
+    return names;
+}
+
+/// The files of a run and how many lines events.jsonl has.
+inline std::string records(const Overrides& overrides) {
+    const TemporaryFolder place;
+    const std::string run = place.path("run");
+    train_into(run, overrides);
+    const std::string events = read_text(run + "/events.jsonl");
+    return fmt::format("{}{} lines", files_of(run), std::count(events.begin(), events.end(), '\n'));
+}
+
+/// Whether LibTorch refuses what may differ from run to run.
+inline std::string strictness(const Overrides& overrides) {
+    const TemporaryFolder place;
+    const std::string end = train_into(place.path("run"), overrides);
+    const bool strict = at::globalContext().deterministicAlgorithms();
+    at::globalContext().setDeterministicAlgorithms(false, false);
+    return end + (strict ? "strict" : "as it comes");
+}
+
 /// The whole of a run: its files, numbers, weights, and what computed them.
 inline std::string trajectory(const Overrides& overrides) {
     const TemporaryFolder place;
     const std::string run = place.path("run");
     std::string out = train_into(run, overrides) + engines();
     if (!std::filesystem::exists(run)) return out;
-    out += fmt::format("{}\n", fmt::join(tree(run), " ")) + timeless(read_text(run + "/metrics.csv"));
+    out += files_of(run) + timeless(read_text(run + "/metrics.csv"));
     for (const char* which : {"best", "last"}) {
         const Checkpoint checkpoint = Checkpoint::load(run + "/checkpoints/" + which + ".safetensors");
         for (const auto& [name, tensor] : checkpoint.tensors) out += name + " " + numbers_of(tensor);

@@ -31,12 +31,15 @@ const Overrides kCycle = {"schedule.name=one-cycle", "train.epochs=4"};
 const Overrides kPlateau = {"schedule.name=plateau", "schedule.min_delta=0.9", "schedule.patience=1", "train.epochs=6"};
 const Overrides kNextFrame = {"model.strategy=next-frame"};
 const Overrides kScheduled = {"model.strategy=next-frame", "train.sampling=scheduled", "train.sampling_stop=8"};
+const Overrides kTwoLayers = {"model.layers[1].filters=3"};
 const Overrides kGru = {"model.layers[0].cell=conv_gru"};
 
 std::vector<Row> data_rows() {
     return {
         {"data.path", "@other.h5", {}, reading},
         {"data.dataset", "/b", {"data.path=@two.h5", "data.dataset=/a"}, reading},
+        {"data.target", "/b", {"data.path=@two.h5", "data.dataset=/a"}},
+        {"data.target_path", "@other.h5", {"data.target=/frames"}},
         {"data.layout", "tnhw", {}, reading},
         {"data.rows", "[0,8]", {}, reading},
         {"data.columns", "[2,10]", {}, reading},
@@ -65,6 +68,7 @@ std::vector<Row> data_rows() {
         {"eval.stride", "1", {"data.stride=2", "eval.stride=3"}, evaluation},
         {"eval.validation_stride", "3"},
         {"eval.batch", "1", {}, evaluation},
+        {"eval.min_input_steps", "2", kNextFrame, evaluation},
     };
 }
 
@@ -80,6 +84,8 @@ std::vector<Row> model_rows() {
         {"model.head", "conv3d"},
         {"model.head_kernel", "1"},
         {"model.output_activation", "sigmoid"},
+        {"model.time_padding", "same", {"model.strategy=next-frame", "model.head=conv3d"}},
+        {"model.head_bias", "false"},
         {"model.patch", "2"},
         {"model.layers[].cell", "conv_gru"},
         {"model.layers[].filters", "4"},
@@ -101,6 +107,11 @@ std::vector<Row> model_rows() {
         {"model.layers[].recurrent_dropout", "0.3"},
         {"model.layers[].zoneout", "0.3"},
         {"model.layers[].zoneout_cell", "0.3"},
+        {"model.layers[].norm", "layer"},
+        {"model.layers[].norm_groups", "3", {"model.layers[0].norm=group"}},
+        {"model.layers[].residual", "true"},
+        {"model.layers[].downsample", "2", kTwoLayers},
+        {"model.layers[].scale_kernel", "5", {"model.layers[1].filters=3", "model.layers[1].downsample=2"}},
         {"model.layers[].memory", "recompute", {}, step_memory},
     };
 }
@@ -162,9 +173,25 @@ std::vector<Row> learning_rows() {
     };
 }
 
+std::vector<Row> recording_rows() {
+    const Overrides often = {"checkpoint.keep=100", "train.epochs=3", "optim.lr=0.0"};  // no epoch is a new best one
+    return {
+        {"train.on_nan", "skip", {"optim.lr=1e30", "optim.grad_clip=0.0", "loss.name=mse", "train.epochs=4"}},
+        {"train.deterministic", "true", {}, strictness},
+        {"checkpoint.every", "2", often, records},
+        {"checkpoint.every_steps", "1", often, records},
+        {"checkpoint.every_time", "0.000001", often, records},
+        {"checkpoint.keep", "1", often, records},
+        {"log.every_steps", "1", {}, records},
+        {"log.tensorboard", "false", {}, records},
+        {"log.pictures_every", "2", {}, records},
+        {"log.pictures", "2", {}, records},
+    };
+}
+
 std::vector<Row> all_rows() {
     std::vector<Row> all;
-    for (const auto& rows : {data_rows(), model_rows(), learning_rows()})
+    for (const auto& rows : {data_rows(), model_rows(), learning_rows(), recording_rows()})
         all.insert(all.end(), rows.begin(), rows.end());
     return all;
 }
@@ -172,7 +199,8 @@ std::vector<Row> all_rows() {
 // "model.layers[].stride" is set in the first layer.
 std::string assignment(const Row& row) {
     std::string key = row.key;
-    if (const auto at = key.find("[]"); at != std::string::npos) key.insert(at + 1, "0");
+    const bool between = key.ends_with("downsample") || key.ends_with("scale_kernel");  // the layer and the one below
+    if (const auto at = key.find("[]"); at != std::string::npos) key.insert(at + 1, between ? "1" : "0");
     return key + "=" + row.value;
 }
 
