@@ -177,6 +177,11 @@ double clip_gradients(const NamedParameters& parameters, const OptimizerOptions&
     return norm.item<double>();
 }
 
+void divide_gradients(const NamedParameters& parameters, double by) {
+    const c10::NoGradGuard no_grad;
+    for (torch::Tensor gradient : gradients_of(parameters)) gradient.div_(by);
+}
+
 void update_average(torch::nn::Module& average, const torch::nn::Module& weights, double decay, std::int64_t step) {
     const auto count = static_cast<double>(step);
     const double kept = std::min(decay, (1.0 + count) / (10.0 + count));

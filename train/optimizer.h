@@ -72,6 +72,10 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, Named
 /// grad_clip 0: untouched. Returns the global norm before.
 double clip_gradients(const NamedParameters& parameters, const OptimizerOptions& options);
 
+/// Divides every gradient in place. Where several passes make a step, each pass calls backward() on
+/// loss * Loss::count(...); by the sum of the counts, what has added up is then the large batch's gradient.
+void divide_gradients(const NamedParameters& parameters, double by);
+
 /// average += (1 - decay_t) (weights - average), with decay_t = min(decay, (1 + step) / (10 + step)) so that the first
 /// steps are not remembered for long. Source: TensorFlow ExponentialMovingAverage with num_updates.
 void update_average(torch::nn::Module& average, const torch::nn::Module& weights, double decay, std::int64_t step);

@@ -1,5 +1,6 @@
 #include "train/loss.h"
 #include "predict/metrics.h"
+#include "train/optimizer.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
@@ -223,6 +224,42 @@ TEST_CASE("passes weighed by their counts give the loss of the large batch") {
             CHECK(sum / count ==
                   Approx(value({.name = name}, frames, masked ? valid : torch::Tensor())).epsilon(1e-12));
         }
+    }
+}
+
+TEST_CASE("gradients of several passes are those of the large batch") {
+    at::manual_seed(6);
+    const auto config = nowcell::Config::parse("[[model.layers]]\nfilters = 3\n", "test", {"data.path=memory"});
+    const auto network = nowcell::make_sequence_model(1, nowcell::ModelOptions::from(config));
+    network->to(at::kDouble);
+    const auto parameters = nowcell::named_parameters(*network);
+    const torch::Tensor input = at::rand({5, kInput, 1, 12, 12}, at::kDouble), target = at::rand_like(input);
+    torch::Tensor valid = at::rand(target.sizes()) > 0.5;
+    valid[4].fill_(false);  // a pass without anything known
+    for (const bool masked : {false, true}) {
+        const Loss loss({.name = "mae+mse", .ssim_weight = masked ? 0.0 : 0.3}, radar());
+        // Adds the gradients of some windows; returns the count that they were weighed with.
+        const auto pass = [&](std::int64_t first, std::int64_t count) {
+            const torch::Tensor mask = masked ? valid.narrow(0, first, count) : torch::Tensor();
+            const Supervised frames =
+                network->supervised(input.narrow(0, first, count), target.narrow(0, first, count), {});
+            const torch::Tensor weight = Loss::count(frames, mask);
+            (loss(frames, mask, kInput) * weight).backward();
+            return weight.item<double>();
+        };
+        const auto gradients = [&](const std::vector<std::pair<std::int64_t, std::int64_t>>& passes) {
+            network->zero_grad();
+            double sum = 0.0;
+            for (const auto& [first, count] : passes) sum += pass(first, count);
+            nowcell::divide_gradients(parameters, sum);
+            std::vector<torch::Tensor> all;
+            for (const auto& [name, parameter] : parameters) all.push_back(parameter.grad().flatten().clone());
+            return at::cat(all);
+        };
+        const torch::Tensor whole = gradients({{0, 5}});
+        CHECK(whole.abs().max().item<double>() > 1e-3);
+        const torch::Tensor parts = gradients({{0, 2}, {2, 2}, {4, 1}});
+        CHECK((whole - parts).abs().max().item<double>() < 1e-12);
     }
 }
 
