@@ -77,11 +77,7 @@ StepOutcome Learner::learn(const std::vector<Batch>& passes, const StepPlan& pla
     }
     outcome.known = total > 0.0;
     outcome.loss = passes.size() == 1 || !outcome.known ? sum / std::max(1.0, total) : sum / total;
-    if (passes.size() > 1 && outcome.known) {
-        for (const auto& [name, parameter] : optimizer_->parameters()) {
-            if (parameter.grad().defined()) torch::Tensor(parameter.grad()).div_(total);
-        }
-    }
+    if (passes.size() > 1 && outcome.known) divide_gradients(optimizer_->parameters(), total);
     outcome.gradient_norm = clip_gradients(optimizer_->parameters(), options_.optimizer);
     if (outcome.bad.empty() && !std::isfinite(outcome.gradient_norm)) outcome.bad = first_bad_gradient();
     clock.lap(&StepClock::other_s);

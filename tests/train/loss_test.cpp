@@ -242,7 +242,7 @@ TEST_CASE("gradients of several passes are those of the large batch") {
         const auto pass = [&](std::int64_t first, std::int64_t count) {
             const torch::Tensor mask = masked ? valid.narrow(0, first, count) : torch::Tensor();
             const Supervised frames =
-                network->supervised(input.narrow(0, first, count), target.narrow(0, first, count), {});
+                network->supervised({input.narrow(0, first, count), target.narrow(0, first, count)});
             const torch::Tensor weight = Loss::count(frames, mask);
             (loss(frames, mask, kInput) * weight).backward();
             return weight.item<double>();

@@ -163,7 +163,8 @@ TEST_CASE("training on a moving square beats persistence and keeps the best epoc
     CHECK(result.why == "all epochs");
     const std::vector<double> validation = validation_column(small.metrics());
     REQUIRE(validation.size() == 31);
-    CHECK(result.state.best_mae == Catch::Approx(*std::min_element(validation.begin(), validation.end())).epsilon(1e-6));
+    CHECK(result.state.best_mae ==
+          Catch::Approx(*std::min_element(validation.begin(), validation.end())).epsilon(1e-6));
 
     // The saved best checkpoint scores what the log says: validation and evaluation are the same function.
     const ScoreTable again = small.score(small.run().path(), Part::validation);
