@@ -8,9 +8,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <thread>
 
 namespace {
 
@@ -38,17 +41,28 @@ std::string text_of(const std::string& path) {
 }  // namespace
 
 Outcome run_nowcell(const std::vector<std::string>& words, const std::string& folder) {
+    return run_nowcell_for(words, folder, 0.0, 0);
+}
+
+Outcome run_nowcell_for(const std::vector<std::string>& words, const std::string& folder, double seconds, int signal) {
     const TemporaryFolder scratch;
     const pid_t child = ::fork();
     if (child == 0) become_program(words, folder, scratch.path("out"), scratch.path("err"));
     int status = 0;
     rusage used{};
-    ::wait4(child, &status, 0, &used);
-    const auto seconds = [](const timeval& time) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+    bool over = false;
+    while (signal != 0 && !over && std::chrono::steady_clock::now() < end) {
+        over = ::wait4(child, &status, WNOHANG, &used) == child;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    if (!over && signal != 0) ::kill(child, signal);
+    if (!over) ::wait4(child, &status, 0, &used);
+    const auto seconds_of = [](const timeval& time) {
         return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
     };
     return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), text_of(scratch.path("out")),
-            text_of(scratch.path("err")), seconds(used.ru_utime) + seconds(used.ru_stime)};
+            text_of(scratch.path("err")), seconds_of(used.ru_utime) + seconds_of(used.ru_stime)};
 }
 
 std::string stub_reader() { return NOWCELL_STUB_READER; }

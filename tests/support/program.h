@@ -6,7 +6,7 @@
 
 /// What a run of the program left.
 struct Outcome {
-    int code = -1;
+    int code = -1;  ///< 128 and the signal that ended it
     std::string out;
     std::string err;
     double cpu_s = 0.0;  ///< user and system time
@@ -14,6 +14,9 @@ struct Outcome {
 
 /// Runs nowcell with these words in `folder`, standard input closed.
 Outcome run_nowcell(const std::vector<std::string>& words, const std::string& folder = "");
+
+/// The same, but after `seconds` the program gets a signal, if it still runs.
+Outcome run_nowcell_for(const std::vector<std::string>& words, const std::string& folder, double seconds, int signal);
 
 /// A reader program that misbehaves as the name of the file asks: for NOWCELL_READER.
 std::string stub_reader();
