@@ -10,7 +10,7 @@
 
 namespace nowcell {
 
-/// A folder of temporary files that goes with it; Throws Error(output).
+/// A folder of temporary files that goes with this object. Throws Error(output).
 class Scratch {
  public:
     Scratch() {
