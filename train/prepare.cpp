@@ -43,9 +43,12 @@ void check_pairs(const DataOptions& data, const ModelOptions& model) {
                 "", "model.relative = false");
 }
 
-void check_output(const ModelOptions& model, const Normalizer& normalizer) {
-    const torch::Tensor range = normalizer.apply(at::tensor({normalizer.min, normalizer.max}, at::kDouble));
-    check_output_range(model, range[0].item<double>(), range[1].item<double>());
+void check_output(const ModelOptions& model, const DataOptions& data, const Normalizer& normalizer) {
+    // The normaliser knows what is seen; of pairs, what is taught may have another range.
+    if (!data.window.paired) {
+        const torch::Tensor range = normalizer.apply(at::tensor({normalizer.min, normalizer.max}, at::kDouble));
+        check_output_range(model, range[0].item<double>(), range[1].item<double>());
+    }
     if (!model.leaks()) return;
     log_warning(
         "model.time_padding = \"same\" leaks: the network is taught with the very frame that it is to forecast, so its "
@@ -89,7 +92,7 @@ Forecaster prepare_forecaster(const Config& config, const FrameSource& source, c
     check_pairs(data, model);
     check_loss(LossOptions::from(config), data.augment, info, config);
     const Normalizer normalizer = Normalizer::fit(data.normalize, source, data.split);
-    check_output(model, normalizer);
+    check_output(model, data, normalizer);
     BaselineOptions baselines{data.period, 0.0, training_mean(source, data.split)};
     if (data.period > 0) baselines.decay = fit_decay(source, training, data.window, data.period);
     TrainedOn trained_on{info.channels, info.height, info.width,   info.units,
