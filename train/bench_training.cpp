@@ -4,9 +4,9 @@
 #include "src/error.h"
 #include "src/json.h"
 #include "src/log.h"
+#include "src/presets.h"
 #include "src/report.h"
 #include "src/surface.h"
-#include "train/bench_presets.h"
 #include "train/prepare.h"
 #include "train/scratch.h"
 #include "train/trainer.h"
@@ -22,11 +22,42 @@ namespace nowcell {
 namespace {
 
 constexpr double kMostOutside = 0.05;
+constexpr std::int64_t kLargestBatch = 4;  // of networks that take seconds a step: what is outside then weighs more
+
+/// Frames like those that a preset is made for.
+struct Shape {
+    std::string name;
+    std::int64_t recordings = 24;
+    std::int64_t frames = 0;  ///< of a recording; 0: as many as a window
+    std::int64_t channels = 1;
+    std::int64_t height = 0;
+    std::int64_t width = 0;
+    double step_s = 0.0;
+    bool recipe = false;  ///< trained in minutes, at its own batch
+};
+
+// Of presets that name no frame size, as they are recipes for data of one kind.
+const Shape kRecipes[] = {
+    {"bouncing-digits", 400, 0, 1, 32, 32, 0.0, true},
+    {"era5-t2m", 1, 744, 1, 33, 49, 3600.0, true},
+    {"knmi-radar", 1, 92, 1, 208, 208, 300.0, true},
+    {"moving-squares", 400, 0, 1, 40, 40, 0.0, true},
+};
+
+std::vector<Shape> shapes() {
+    std::vector<Shape> all(std::begin(kRecipes), std::end(kRecipes));
+    for (const Preset& preset : all_presets()) {
+        const std::vector<std::int64_t> frame = preset.frame();
+        const bool known = std::any_of(all.begin(), all.end(), [&](const Shape& s) { return s.name == preset.name; });
+        if (!frame.empty() && !known) all.push_back({preset.name, 24, 0, frame[2], frame[0], frame[1]});
+    }
+    return all;
+}
 
 // Frames in memory: digits that bounce, in as many channels as asked for.
 class MemorySource : public FrameSource {
  public:
-    explicit MemorySource(const BenchPreset& preset) {
+    explicit MemorySource(const Shape& preset) {
         const std::int64_t side = std::max(preset.height, preset.width);
         const torch::Tensor digits = make_bouncing_digits(
             {.size = side, .frames = preset.frames, .count = preset.recordings * preset.channels, .seed = 1});
@@ -67,19 +98,23 @@ struct Row {
 };
 
 // changes: "key=value" of the user's.
-Config config_of(const BenchPreset& preset, std::int64_t steps, std::vector<std::string> changes) {
-    const std::string text = preset_text(preset.name);
-    changes.insert(changes.begin(), "data.path=memory");
-    const std::int64_t batch = Config::parse(text, preset.name, changes).integer("train.batch");
-    for (const char* own : {"train.max_time=2m", "train.epochs=1", "eval.validation_stride=1000"}) {
-        changes.emplace_back(own);
-    }
+Config config_of(const Shape& shape, std::int64_t steps, std::vector<std::string> changes) {
+    const std::string& text = find_preset(shape.name).text;
+    const std::vector<std::string> own = {"data.path=memory",           "data.target=\"\"",   "data.target_path=\"\"",
+                                          "data.dataset=\"\"",          "train.max_time=20s", "train.epochs=1",
+                                          "eval.validation_stride=1000"};
+    changes.insert(changes.begin(), own.begin(), own.end());
+    std::int64_t batch = Config::parse(text, shape.name, changes).integer("train.batch");
+    if (!shape.recipe) batch = std::min(batch, kLargestBatch);
+    changes.push_back(fmt::format("train.batch={}", batch));
     changes.push_back(fmt::format("train.epoch_windows={}", steps * batch));
-    return Config::parse(text, preset.name, changes);
+    return Config::parse(text, shape.name, changes);
 }
 
 // A run of one epoch as `nowcell train` does it, in a folder that goes.
-Row measure(const BenchPreset& preset, const Config& config, const torch::Device& device) {
+Row measure(Shape preset, const Config& config, const torch::Device& device) {
+    const DataOptions data = DataOptions::from(config);
+    if (preset.frames == 0) preset.frames = data.window.input_steps + data.window.output_steps;
     const MemorySource source(preset);
     const Scratch scratch;
     const TrainingWindows windows = cut_training_windows(config, source.info());
@@ -91,10 +126,11 @@ Row measure(const BenchPreset& preset, const Config& config, const torch::Device
             result.clock};
 }
 
-std::vector<BenchPreset> chosen(const Request& request) {
+std::vector<Shape> chosen(const Request& request) {
+    const std::vector<Shape> all = shapes();
     std::vector<std::string> names;
-    for (const BenchPreset& preset : kBenchPresets) names.emplace_back(preset.name);
-    std::vector<BenchPreset> presets;
+    for (const Shape& shape : all) names.push_back(shape.name);
+    std::vector<Shape> wanted;
     for (const std::string& word : request.all("[PRESET]")) {
         const auto found = std::find(names.begin(), names.end(), word);
         if (found == names.end()) {
@@ -102,21 +138,21 @@ std::vector<BenchPreset> chosen(const Request& request) {
                         fmt::format("unknown preset '{}', expected one of {}", word, fmt::join(names, ", ")), "",
                         did_you_mean(word, names));
         }
-        presets.push_back(kBenchPresets[found - names.begin()]);
+        wanted.push_back(all[static_cast<std::size_t>(found - names.begin())]);
     }
-    return presets.empty() ? std::vector<BenchPreset>(std::begin(kBenchPresets), std::end(kBenchPresets)) : presets;
+    return wanted.empty() ? all : wanted;
 }
 
 std::string text_of(const std::vector<Row>& rows, const torch::Device& device) {
     std::string text = fmt::format(
-        "Training steps on {}, {} threads, frames in memory\n\n{:<18} {:>10} {:>6} {:>6} "
+        "Training steps on {}, {} threads, frames in memory\n\n{:<22} {:>10} {:>6} {:>6} "
         "{:>9} {:>7} {:>10} {:>8} {:>7} {:>8}\n",
         device.str(), at::get_num_threads(), "preset", "parameters", "batch", "steps", "ms/step", "model", "optimiser",
         "waiting", "other", "outside");
     for (const Row& row : rows) {
         const double total = row.clock.total_s();
         const auto percent = [&](double part) { return fmt::format("{:.2f} %", 100.0 * part / total); };
-        text += fmt::format("{:<18} {:>10} {:>6} {:>6} {:>9.1f} {:>7} {:>10} {:>8} {:>7} {:>8}\n", row.name,
+        text += fmt::format("{:<22} {:>10} {:>6} {:>6} {:>9.1f} {:>7} {:>10} {:>8} {:>7} {:>8}\n", row.name,
                             row.parameters, row.batch, row.steps, 1e3 * total / static_cast<double>(row.steps),
                             percent(row.clock.model_s), percent(row.clock.optimizer_s), percent(row.clock.data_s),
                             percent(row.clock.other_s), percent(row.clock.outside() * total));
@@ -163,7 +199,7 @@ int bench_training(const Request& request) {
     choose_threads(request);
     const torch::Device device = choose_device(request.text("--device", "auto"));
     std::vector<Row> rows;
-    for (const BenchPreset& preset : chosen(request)) {
+    for (const Shape& preset : chosen(request)) {
         log_verbose(fmt::format("training {}", preset.name));
         make_deterministic(1);
         const Config config = config_of(preset, request.integer("--steps", 40), request.all("--set"));

@@ -96,7 +96,7 @@ std::vector<Verb> train_verbs() {
         {.name = "bench training",
          .summary = "Time training steps of the presets and say what share is spent outside the model.",
          .handler = "nowcell_bench_training",
-         .arguments = {{.name = "[PRESET]", .help = "names in configs/; default: all", .repeated = true}},
+         .arguments = {{.name = "[PRESET]", .help = "names of nowcell config presets; default: all", .repeated = true}},
          .flags = {set_flag(),
                    report_flag(),
                    json_flag(),
@@ -104,7 +104,7 @@ std::vector<Verb> train_verbs() {
                    {.name = "--steps",
                     .type = FlagType::integer,
                     .value = "N",
-                    .help = "steps of each; default: 40",
+                    .help = "steps of each, or as many as 20 s allow; default: 40",
                     .min = 1,
                     .max = 100000},
                    {.name = "--guard",
@@ -113,7 +113,7 @@ std::vector<Verb> train_verbs() {
                     .help = "end with code 10 when more than 5 % is spent outside"},
                    device_flag(),
                    threads_flag()},
-         .examples = {"nowcell bench training", "nowcell bench training era5_t2m --json -"}},
+         .examples = {"nowcell bench training", "nowcell bench training era5-t2m --json -"}},
     };
 }
 
