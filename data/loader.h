@@ -17,12 +17,11 @@ namespace nowcell {
 
 /// A batch in physical units; a missing value is NaN.
 struct Batch {
-    torch::Tensor past;    ///< (B,P,C,H,W) float32: the last P = max(T_in, history) known frames, oldest first
-    torch::Tensor target;  ///< (B,T_out,C,H,W) float32
-    torch::Tensor valid;   ///< (B,T_out,C,H,W) bool, which targets are known; undefined: all are
-    torch::Tensor
-        taught;           ///< pairs: (B,T_in-1+T_out,C,H,W), what follows each input frame, target last; else undefined
-    torch::Tensor later;  ///< pairs: (B,T_out-1,C,H,W), frames of the source after the past; else undefined
+    torch::Tensor past;      ///< (B,P,C,H,W) float32: the last P = max(T_in, history) known frames, oldest first
+    torch::Tensor target;    ///< (B,T_out,C,H,W) float32
+    torch::Tensor valid;     ///< (B,T_out,C,H,W) bool, which targets are known; undefined: all are
+    torch::Tensor taught;    ///< pairs: (B,T_in-1+T_out,C,H,W), what follows each frame; target is its end
+    torch::Tensor later;     ///< pairs: (B,T_out-1,C,H,W), frames of the source after the past
     std::int64_t first = 0;  ///< position of the first sample in the epoch
 };
 

@@ -19,14 +19,14 @@ struct Block {
 
 using Errors = std::vector<PairedError>;
 
-// Windows [begin, end) are those of one recording, in time: how many of them are a block.
+// The most windows of [begin, end), which are those of one recording, in time, that start within `block_frames`.
 std::size_t block_length(const Errors& errors, std::size_t begin, std::size_t end, std::int64_t block_frames) {
-    std::int64_t spacing = std::numeric_limits<std::int64_t>::max();
-    for (std::size_t i = begin + 1; i < end; ++i) {
-        spacing = std::min(spacing, std::max<std::int64_t>(1, errors[i].frame - errors[i - 1].frame));
+    std::size_t longest = 1;
+    for (std::size_t first = begin, last = begin; last < end; ++last) {
+        while (first < last && errors[last].frame - errors[first].frame >= block_frames) ++first;
+        longest = std::max(longest, last - first + 1);
     }
-    const std::int64_t length = block_frames / spacing + (block_frames % spacing > 0 ? 1 : 0);
-    return std::min(end - begin, static_cast<std::size_t>(std::max<std::int64_t>(1, length)));
+    return longest;
 }
 
 // One block for each window, which begins with it.

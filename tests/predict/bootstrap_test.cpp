@@ -121,6 +121,15 @@ TEST_CASE("short recordings are blocks of their own") {
     CHECK(interval.high - interval.low == Catch::Approx(2 * 1.984 / 10.0).epsilon(0.2));  // of 100 values, not 1500
 }
 
+TEST_CASE("a block holds all windows that start within it, however many share a frame") {
+    std::vector<PairedError> errors;
+    for (std::int64_t i = 0; i < 60; ++i) errors.push_back({0, i / 3 * 2, i % 2 == 0 ? 1.0 : 0.0});
+    CHECK(paired_bootstrap(errors, 8).block_windows == 12);  // frames 0, 2, 4, 6
+    CHECK(paired_bootstrap(errors, 7).block_windows == 12);
+    CHECK(paired_bootstrap(errors, 6).block_windows == 9);
+    CHECK(paired_bootstrap(errors, 6).blocks == 7);
+}
+
 TEST_CASE("errors count as much as is known of them") {
     std::vector<PairedError> errors;
     for (std::int64_t i = 0; i < 20; ++i) errors.push_back({0, i, i % 2 == 0 ? 1.0 : 0.0, i % 2 == 0 ? 1.0 : 0.0});
