@@ -43,8 +43,10 @@ Supervised Learner::forward(const StepPlan& plan, std::int64_t first, std::int64
     for (torch::Tensor* frames : {&lesson_.target, &lesson_.guides, &lesson_.seen}) {
         if (frames->defined()) *frames = frames->narrow(1, 0, frames->size(1) - left_out);
     }
-    const torch::Tensor shown =
-        draw_shown(options_.sampling, plan.step, samples, lesson_.input.size(1), lesson_.target.size(1));
+    // Of next-frame pairs the lesson's input is the first frame alone.
+    const std::int64_t steps = forecaster_.data().window.input_steps;
+    const std::int64_t leads = lesson_.input.size(1) + lesson_.target.size(1) - steps;
+    const torch::Tensor shown = draw_shown(options_.sampling, plan.step, samples, steps, leads);
     if (shown.defined()) lesson_.shown = shown.narrow(0, first, lesson_.input.size(0));
     const Autocast autocast(options_.precision, forecaster_.device());
     Supervised frames = network_->supervised(lesson_);

@@ -217,7 +217,8 @@ inline std::string strictness(const Overrides& overrides) {
 inline std::string trajectory(const Overrides& overrides) {
     const TemporaryFolder place;
     const std::string run = place.path("run");
-    std::string out = train_into(run, overrides) + engines();
+    std::string out = train_into(run, overrides);
+    out += engines();
     if (!std::filesystem::exists(run)) return out;
     out += files_of(run) + timeless(read_text(run + "/metrics.csv"));
     for (const char* which : {"best", "last"}) {

@@ -108,7 +108,7 @@ std::vector<Row> model_rows() {
         {"model.layers[].zoneout", "0.3"},
         {"model.layers[].zoneout_cell", "0.3"},
         {"model.layers[].norm", "layer"},
-        {"model.layers[].norm_groups", "3", {"model.layers[0].norm=group"}},
+        {"model.layers[].norm_groups", "3", {"model.layers[0].norm=group", "model.layers[0].norm_groups=1"}},
         {"model.layers[].residual", "true"},
         {"model.layers[].downsample", "2", kTwoLayers},
         {"model.layers[].scale_kernel", "5", {"model.layers[1].filters=3", "model.layers[1].downsample=2"}},
