@@ -18,6 +18,7 @@ tally_run "tests" scripts/test.sh
 for seed in ${NOWCELL_TEST_SEEDS:-11 12 13 14 15}; do
     tally_run "tests with seed $seed" env NOWCELL_TEST_SEED="$seed" scripts/test.sh --preset dev
 done
+tally_run "200 runs killed, 100 terminated" env NOWCELL_KILLS=200 NOWCELL_TEST_SEED=22 scripts/test.sh --preset dev --filter "a run that is"
 tally_run "engines on many shapes" env NOWCELL_TEST_SHAPES=1500 NOWCELL_TEST_SEED=21 scripts/test.sh --preset dev --filter engine
 tally_run "CUDA kernels in other orders of threads" env NOWCELL_GPU_TEST_ORDERS="2 3 4 5" scripts/test.sh --preset dev --label gpu
 tally_run "broken kernels are noticed" scripts/mutate_kernels.py

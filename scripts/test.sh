@@ -18,7 +18,7 @@ Installs what is missing, builds the presets `dev` (tests) and `release` (the pr
   --help          this text
 
 Full logs: build/logs. NOWCELL_TEST_SEED=N runs the randomised tests with another seed,
-NOWCELL_TEST_SHAPES=N tries that many shapes with each engine.
+NOWCELL_TEST_SHAPES=N tries that many shapes with each engine, NOWCELL_KILLS=N kills that many training runs.
 Exit codes: 0 all passed, 1 something failed or no test ran, 2 wrong option.
 END
 }

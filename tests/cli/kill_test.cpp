@@ -51,7 +51,7 @@ bool same_tensors(const std::string& a, const std::string& b) {
 // NOWCELL_KILLS: how many; a night has 200.
 int kills_wanted() {
     const char* text = std::getenv("NOWCELL_KILLS");
-    return text != nullptr ? std::atoi(text) : 10;
+    return text != nullptr ? std::atoi(text) : 50;
 }
 
 void check_interruptions(int signal, int wanted, int code) {
