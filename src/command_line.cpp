@@ -108,8 +108,11 @@ std::vector<std::string> flag_names(const Verb& verb) {
 void check_request(const Verb& verb, const Request& request) {
     const std::string hint = fmt::format("usage: {}", help_usage(verb));
     for (const Flag& flag : verb.flags) {
-        if (flag.required && !request.has(flag.name)) {
-            fail_usage(fmt::format("{} needs {} {}: {}", verb.name, flag.name, flag.value, flag.help), hint);
+        const bool spared = std::any_of(flag.unless.begin(), flag.unless.end(),
+                                        [&](const std::string& other) { return request.has(other); });
+        if (flag.required && !spared && !request.has(flag.name)) {
+            const std::string others = flag.unless.empty() ? "" : fmt::format(" or {}", fmt::join(flag.unless, " or "));
+            fail_usage(fmt::format("{} needs {} {}{}: {}", verb.name, flag.name, flag.value, others, flag.help), hint);
         }
         for (const std::string& word : request.all(flag.name)) check_value(flag, word);
     }

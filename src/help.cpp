@@ -83,7 +83,7 @@ std::string help_usage(const Verb& verb) {
     std::string out = "nowcell " + verb.name;
     for (const Argument& argument : verb.arguments) out += " " + argument.name + (argument.repeated ? "..." : "");
     for (const Flag& flag : verb.flags) {
-        if (flag.required) out += " " + flag.name + " " + flag.value;
+        if (flag.required && flag.unless.empty()) out += " " + flag.name + " " + flag.value;
     }
     return out + " [options]";
 }

@@ -23,6 +23,7 @@ struct Flag {
     std::vector<std::string> choices = {};
     std::string key = {};  ///< config key that this flag sets
     bool required = false;
+    std::vector<std::string> unless = {};  ///< flags of which one makes a required one superfluous
     bool repeated = false;
     double min = 0.0;  ///< for integer and number
     double max = 1e9;

@@ -119,10 +119,6 @@ Beginning Beginning::from(const Request& request) {
         const RunDirectory run(request.text("--from-run"));
         return {Config::load(run.file("config.toml"), request.overrides()), std::nullopt, std::nullopt, run.path()};
     }
-    if (!request.has("--config")) {
-        throw Error(ExitCode::usage, "train needs a configuration", "",
-                    "--config FILE, --resume RUN or --from-run RUN");
-    }
     return {request.config(), std::nullopt, std::nullopt, ""};
 }
 

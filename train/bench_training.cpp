@@ -41,7 +41,7 @@ const Shape kRecipes[] = {
     {"bouncing-digits", 400, 0, 1, 32, 32, 0.0, true},
     {"era5-t2m", 1, 744, 1, 33, 49, 3600.0, true},
     {"knmi-radar", 1, 92, 1, 208, 208, 300.0, true},
-    {"moving-squares", 400, 0, 1, 40, 40, 0.0, true},
+    {"moving-squares", 1200, 0, 1, 40, 40, 0.0, true},
 };
 
 std::vector<Shape> shapes() {
@@ -104,6 +104,12 @@ Config config_of(const Shape& shape, std::int64_t steps, std::vector<std::string
                                           "data.dataset=\"\"",          "train.max_time=20s", "train.epochs=1",
                                           "eval.validation_stride=1000"};
     changes.insert(changes.begin(), own.begin(), own.end());
+    if (!shape.recipe) {
+        for (const char* part : {"train=[0.0,0.5]", "validation=[0.5,0.75]", "test=[0.75,1.0]"}) {
+            changes.insert(changes.begin(), std::string("data.split.") + part);
+        }
+        changes.insert(changes.begin(), "data.split_by=sequence");
+    }
     std::int64_t batch = Config::parse(text, shape.name, changes).integer("train.batch");
     if (!shape.recipe) batch = std::min(batch, kLargestBatch);
     changes.push_back(fmt::format("train.batch={}", batch));

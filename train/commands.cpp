@@ -113,6 +113,7 @@ int train(const Request& request) {
                                 ? Forecaster::from(*beginning.checkpoint, beginning.interrupted->path(), device, config)
                                 : prepare_forecaster(config, *source, training, device);
 
+    check_memory(config, source->info(), device);
     const RunDirectory run = open_run(beginning, request, config);
     const RunLock lock(run);
     const LogFile log(run.file("log.txt"));

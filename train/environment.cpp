@@ -1,8 +1,11 @@
 #include "train/environment.h"
 
 #include "cells/cpu/isa.h"
-#include "src/config.h"
+#include "data/data_options.h"
 #include "src/error.h"
+#include "src/log.h"
+#include "src/model_summary.h"
+#include "train/train_options.h"
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
@@ -10,10 +13,28 @@
 #include <nlohmann/json.hpp>
 #include <torch/version.h>
 
+#include <algorithm>
 #include <fstream>
 #include <limits>
 
 namespace nowcell {
+namespace {
+
+constexpr double kSurely = 0.75;  // of the estimate: it may be that much too large
+
+// 0 where it cannot be told.
+double free_memory_mib() {
+    std::ifstream in("/proc/meminfo");
+    std::string name;
+    double kib = 0.0;
+    while (in >> name >> kib) {
+        if (name == "MemAvailable:") return kib / 1024.0;
+        in.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
+    }
+    return 0.0;
+}
+
+}  // namespace
 
 nlohmann::json environment(torch::Device device) {
     return {{"nowcell", NOWCELL_VERSION},
@@ -34,15 +55,24 @@ std::vector<std::string> environment_changes(const nlohmann::json& before, const
     return changes;
 }
 
-double free_memory_mib() {
-    std::ifstream in("/proc/meminfo");
-    std::string name;
-    double kib = 0.0;
-    while (in >> name >> kib) {
-        if (name == "MemAvailable:") return kib / 1024.0;
-        in.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
-    }
-    return 0.0;
+void check_memory(const Config& config, const SourceInfo& info, torch::Device device) {
+    const TrainOptions options = TrainOptions::from(config);
+    const DataOptions data = DataOptions::from(config);
+    const FrameSize frame{data.augment.height(info.height), data.augment.width(info.width)};
+    const ModelSummary summary =
+        summarize(ModelOptions::from(config),
+                  {{info.channels, frame}, options.batch, data.window.input_steps, data.window.output_steps});
+    const double needed = static_cast<double>(summary.memory.total()) / (1024.0 * 1024.0);
+    const double free = device.is_cpu() ? free_memory_mib() : 0.0;
+    log_info(fmt::format("a training step takes about {:.0f} MiB{}", needed,
+                         free > 0.0 ? fmt::format(", {:.0f} MiB are free", free) : ""));
+    if (free == 0.0 || kSurely * needed <= free) return;
+    throw Error(ExitCode::device,
+                fmt::format("a training step of {} windows takes about {:.0f} MiB, but {:.0f} MiB are free",
+                            options.batch, needed, free),
+                config.where("train.batch"),
+                fmt::format("--batch {} --set train.accumulate=2, or memory = \"recompute\" for the layers",
+                            std::max<std::int64_t>(1, options.batch / 2)));
 }
 
 void require_determinism(const Config& config) {

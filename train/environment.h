@@ -1,6 +1,9 @@
 // What the numbers of a run depend on besides its configuration and data.
 #pragma once
 
+#include "data/formats/source_info.h"
+#include "src/config.h"
+
 #include <torch/types.h>
 
 #include <nlohmann/json_fwd.hpp>
@@ -16,12 +19,12 @@ nlohmann::json environment(torch::Device device);
 /// What differs between a checkpoint's environment and this one, in words; empty: nothing that changes numbers.
 std::vector<std::string> environment_changes(const nlohmann::json& before, const nlohmann::json& now);
 
-/// MiB that programs may still take on this machine; 0 where it cannot be told.
-double free_memory_mib();
+/// Says what memory a training step is expected to take, before the first one. Throws Error(device) when that is more
+/// than the machine or the GPU has free by far: the estimate may be a quarter too large.
+void check_memory(const Config& config, const SourceInfo& info, torch::Device device);
 
 /// Makes LibTorch refuse operations that may differ from run to run, and refuses what nobody can vouch for.
 /// Throws Error(usage) naming the key.
-class Config;
 void require_determinism(const Config& config);
 
 }  // namespace nowcell

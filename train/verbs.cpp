@@ -4,7 +4,8 @@ namespace nowcell {
 
 std::vector<Verb> train_verbs() {
     Flag config = config_flag();
-    config.help += "; needed unless --resume or --from-run names a run";
+    config.required = true;
+    config.unless = {"--resume", "--from-run"};
     Flag device = device_flag();
     device.fallback.clear();
     device.key = "train.device";
@@ -193,7 +194,12 @@ static std::vector<Key> optim_keys() {
          .help = "adam: what keeps the divisor from 0; default: 1e-8, adam-keras: 1e-7",
          .min = 0,
          .aliases = {"optim.epsilon"}},
-        {.name = "optim.momentum", .type = KeyType::number, .fallback = "0.0", .help = "sgd", .min = 0, .max = 1},
+        {.name = "optim.momentum",
+         .type = KeyType::number,
+         .fallback = "0.0",
+         .help = "sgd: share of the last step that the next one keeps",
+         .min = 0,
+         .max = 1},
         {.name = "optim.nesterov", .type = KeyType::boolean, .fallback = "false", .help = "sgd: Nesterov's momentum"},
         {.name = "optim.weight_decay",
          .type = KeyType::number,
