@@ -203,8 +203,10 @@ Batch Loader::read(std::int64_t epoch, std::int64_t first, std::int64_t end) con
     if (options_.augment.any()) read = looked_at(read, options_, epoch, first);
     Batch batch = cut(read, window_.past_steps(), window_.output_steps);
     batch.first = first;
+    if (options_.guides) batch.guides = options_.guides(batch.past, window_.output_steps);
     if (options_.pin) {
-        for (torch::Tensor* tensor : {&batch.past, &batch.target, &batch.valid, &batch.taught, &batch.later}) {
+        for (torch::Tensor* tensor :
+             {&batch.past, &batch.target, &batch.valid, &batch.taught, &batch.later, &batch.guides}) {
             if (tensor->defined()) *tensor = tensor->pin_memory();
         }
     }

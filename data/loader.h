@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -22,6 +23,7 @@ struct Batch {
     torch::Tensor valid;     ///< (B,T_out,C,H,W) bool, which targets are known; undefined: all are
     torch::Tensor taught;    ///< pairs: (B,T_in-1+T_out,C,H,W), what follows each frame; target is its end
     torch::Tensor later;     ///< pairs: (B,T_out-1,C,H,W), frames of the source after the past
+    torch::Tensor guides;    ///< (B,T_out,...) what LoaderOptions::guides made of the past; undefined without it
     std::int64_t first = 0;  ///< position of the first sample in the epoch
 };
 
@@ -42,6 +44,9 @@ struct LoaderOptions {
     std::int64_t prefetch = 2;  ///< batches read ahead, the one that is being read included, >= 1
     bool pin = false;           ///< in page-locked memory, from which CUDA copies while it computes
     AugmentOptions augment = {};
+    /// Called on the reading thread with the past of each batch and the lead times to come: work that needs no weights,
+    /// done while the network learns from the batch before. Empty: nothing is done.
+    std::function<torch::Tensor(const torch::Tensor& past, std::int64_t horizon)> guides = {};
 };
 
 /// Serves one epoch after another, reading ahead on a thread. One thread may call it.

@@ -109,15 +109,20 @@ std::int64_t Forecaster::least_history() const {
     return longest;
 }
 
-Prepared Forecaster::prepare(const torch::Tensor& past, std::int64_t horizon) const {
+torch::Tensor Forecaster::guide_frames(const torch::Tensor& past, std::int64_t horizon) const {
+    std::vector<torch::Tensor> frames;
+    for (const auto& guide : guides_) frames.push_back(guide->forecast(past, horizon));
+    return frames.empty() ? torch::Tensor() : at::cat(frames, 2);
+}
+
+Prepared Forecaster::prepare(const torch::Tensor& past, std::int64_t horizon, torch::Tensor guides) const {
     const std::int64_t steps = std::min(past.size(1), data_.window.input_steps);
     Prepared prepared;
     const torch::Tensor whole = fill_missing(past, data_.source.missing, normalizer_.mean);
     // Moved before it is normalised: from pinned memory the copy does not wait.
     prepared.input = normalizer_.apply(whole.narrow(1, past.size(1) - steps, steps).to(device_, /*non_blocking=*/true));
-    std::vector<torch::Tensor> frames;
-    for (const auto& guide : guides_) frames.push_back(guide->forecast(past, horizon));
-    if (!frames.empty()) prepared.guides = normalizer_.apply(at::cat(frames, 2)).to(device_);
+    if (!guides.defined()) guides = guide_frames(past, horizon);
+    if (guides.defined()) prepared.guides = normalizer_.apply(guides.to(device_, /*non_blocking=*/true));
     return prepared;
 }
 

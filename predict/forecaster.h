@@ -56,7 +56,12 @@ class Forecaster {
     /// on the CPU, without missing values.
     torch::Tensor forecast(const torch::Tensor& past, std::int64_t horizon) const;
 
-    Prepared prepare(const torch::Tensor& past, std::int64_t horizon) const;
+    /// guides: what guide_frames() gives, or undefined: it is called.
+    Prepared prepare(const torch::Tensor& past, std::int64_t horizon, torch::Tensor guides = {}) const;
+
+    /// The forecasts of the network's guides, one behind the other along the channels: (B,horizon,G C,H,W), physical
+    /// units, on the CPU; undefined when it has none. May be called from any thread.
+    torch::Tensor guide_frames(const torch::Tensor& past, std::int64_t horizon) const;
 
     std::int64_t history() const;        ///< past frames that a forecast is made from: T_in, or more for its guides
     std::int64_t least_history() const;  ///< that its guides need, at least 1; from fewer than T_in it forecasts too

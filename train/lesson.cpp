@@ -28,7 +28,7 @@ BatchLesson::BatchLesson(const Forecaster& forecaster, const Batch& batch)
         return forecaster.normalizer().apply(frames.to(device_, /*non_blocking=*/true));
     };
     const std::int64_t horizon = batch.target.size(1);
-    const Prepared prepared = forecaster.prepare(batch.past, horizon);
+    const Prepared prepared = forecaster.prepare(batch.past, horizon, batch.guides);
     lesson_.input = prepared.input;
     lesson_.guides = prepared.guides;
     if (!batch.taught.defined()) {

@@ -58,7 +58,10 @@ Trainer::Trainer(TrainingData data, Forecaster& forecaster, const RunDirectory& 
       saving_(CheckpointOptions::from(forecaster.config())),
       loader_(data_.source, forecaster.data().window, data_.training,
               {options_.batch, /*shuffle=*/true, options_.seed, forecaster.data().prefetch,
-               forecaster.device().is_cuda(), forecaster.data().augment}),
+               forecaster.device().is_cuda(), forecaster.data().augment,
+               [&forecaster](const torch::Tensor& past, std::int64_t horizon) {
+                   return forecaster.guide_frames(past, horizon);
+               }}),
       steps_per_epoch_(steps_of_epoch(loader_, options_)),
       learner_(forecaster, options_),
       schedule_(options_.schedule, options_.epochs * steps_per_epoch_),
