@@ -11,8 +11,8 @@ enum class Kind {
     kill,         ///< the process is killed with SIGKILL before it
 };
 
-/// From now on counts open, write, fstat, fsync, fdatasync, link and rename of any thread on files, and acts at the call
-/// number `at`, from 1.
+/// From now on counts open, write, fstat, fsync, fdatasync, link and rename of any thread on files, and acts at the
+/// call number `at`, from 1.
 void arm(Kind kind, int at, int error);
 
 /// Stops; returns how many calls there were.
