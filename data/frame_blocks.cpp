@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <csignal>
 
 namespace nowcell {
 namespace {
@@ -22,7 +21,7 @@ std::int64_t block_frames(const SourceInfo& info, std::int64_t multiple) {
 // Throws when a signal has come: what is being written is then cleaned up on the way out.
 void leave_if_asked(const StopSignal& stop) {
     if (stop.received() == 0) return;
-    throw Error(stop.received() == SIGINT ? ExitCode::interrupted : ExitCode::terminated, "stopped by a signal");
+    throw Error(exit_code_of(stop.received()), "stopped by a signal");
 }
 
 // A signal from a terminal ends the reader processes too: then it is the reason.

@@ -18,6 +18,7 @@ enum class ExitCode : int {
     diverged = 6,       ///< training produced NaN or Inf
     output = 7,         ///< cannot write: exists, permission, disk full
     gate = 10,          ///< a bar was missed: `bench cells --guard`, `check`
+    hung_up = 129,      ///< SIGHUP, after saving
     interrupted = 130,  ///< SIGINT, after saving
     terminated = 143,   ///< SIGTERM, after saving
 };

@@ -74,6 +74,7 @@ const char* const kExitCodes =
     "  6    training diverged\n"
     "  7    cannot write the output: exists, permission, disk full\n"
     "  10   a bar was missed: bench cells --guard, check\n"
+    "  129  stopped by a closed terminal (SIGHUP) after saving\n"
     "  130  stopped by Ctrl-C after saving\n"
     "  143  stopped by SIGTERM after saving\n";
 

@@ -17,7 +17,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <csignal>
 #include <filesystem>
 
 namespace nowcell {
@@ -128,8 +127,7 @@ int train(const Request& request) {
             .write_first(best, run.file("validation.png"), "validation");
     }
     deliver(request, result_text(result, run, source->info().units), result_json(result, run, source->info().units));
-    if (result.signal == SIGINT) return static_cast<int>(ExitCode::interrupted);
-    return static_cast<int>(result.signal == SIGTERM ? ExitCode::terminated : ExitCode::ok);
+    return static_cast<int>(exit_code_of(result.signal));
 }
 
 }  // namespace

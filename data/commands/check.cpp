@@ -55,7 +55,7 @@ Finding examine(const Request& request, const std::string& path) {
         });
         return {path, Verdict::ok, summary_of(source->info(), missing)};
     } catch (const Error& error) {
-        if (error.code() == ExitCode::interrupted || error.code() == ExitCode::terminated) throw;
+        if (static_cast<int>(error.code()) > 128) throw;  // stopped by a signal
         const Problem& problem = error.problems().front();
         return {path, Verdict::refused, problem.what + (problem.where.empty() ? "" : " at " + problem.where),
                 problem.hint};

@@ -107,3 +107,7 @@ TEST_CASE("a run that is terminated at random moments saves, and ends with the w
     // Before training has begun there is nothing to save, and the signal ends the program at once.
     check_interruptions(SIGTERM, (kills_wanted() + 1) / 2, 128 + SIGTERM);
 }
+
+TEST_CASE("a run whose terminal is closed saves, and ends with the weights of an undisturbed one") {
+    check_interruptions(SIGHUP, (kills_wanted() + 9) / 10, 128 + SIGHUP);
+}
