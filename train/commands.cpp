@@ -112,11 +112,12 @@ int train(const Request& request) {
                                 ? Forecaster::from(*beginning.checkpoint, beginning.interrupted->path(), device, config)
                                 : prepare_forecaster(config, *source, training, device);
 
-    check_memory(config, source->info(), device);
+    const std::string memory = check_memory(config, source->info(), device);
     const RunDirectory run = open_run(beginning, request, config);
     const RunLock lock(run);
     const LogFile log(run.file("log.txt"));
     log_info(describe(device));
+    log_info(memory);
     log_info(fmt::format("{} training and {} validation windows, {} parameters, run {}", training.size(),
                          validation.size(), forecaster.network().parameter_count(), run.path()));
     const TrainingData data{*source, std::move(training), std::move(validation)};

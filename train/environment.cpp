@@ -3,7 +3,6 @@
 #include "cells/cpu/isa.h"
 #include "data/data_options.h"
 #include "src/error.h"
-#include "src/log.h"
 #include "src/model_summary.h"
 #include "train/train_options.h"
 
@@ -55,7 +54,7 @@ std::vector<std::string> environment_changes(const nlohmann::json& before, const
     return changes;
 }
 
-void check_memory(const Config& config, const SourceInfo& info, torch::Device device) {
+std::string check_memory(const Config& config, const SourceInfo& info, torch::Device device) {
     const TrainOptions options = TrainOptions::from(config);
     const DataOptions data = DataOptions::from(config);
     const FrameSize frame{data.augment.height(info.height), data.augment.width(info.width)};
@@ -64,9 +63,10 @@ void check_memory(const Config& config, const SourceInfo& info, torch::Device de
                   {{info.channels, frame}, options.batch, data.window.input_steps, data.window.output_steps});
     const double needed = static_cast<double>(summary.memory.total()) / (1024.0 * 1024.0);
     const double free = device.is_cpu() ? free_memory_mib() : 0.0;
-    log_info(fmt::format("a training step takes about {:.0f} MiB{}", needed,
-                         free > 0.0 ? fmt::format(", {:.0f} MiB are free", free) : ""));
-    if (free == 0.0 || kSurely * needed <= free) return;
+    if (free == 0.0 || kSurely * needed <= free) {
+        return fmt::format("a training step takes about {:.0f} MiB{}", needed,
+                           free > 0.0 ? fmt::format(", {:.0f} MiB are free", free) : "");
+    }
     throw Error(ExitCode::device,
                 fmt::format("a training step of {} windows takes about {:.0f} MiB, but {:.0f} MiB are free",
                             options.batch, needed, free),

@@ -19,9 +19,9 @@ nlohmann::json environment(torch::Device device);
 /// What differs between a checkpoint's environment and this one, in words; empty: nothing that changes numbers.
 std::vector<std::string> environment_changes(const nlohmann::json& before, const nlohmann::json& now);
 
-/// Says what memory a training step is expected to take, before the first one. Throws Error(device) when that is more
-/// than the machine or the GPU has free by far: the estimate may be a quarter too large.
-void check_memory(const Config& config, const SourceInfo& info, torch::Device device);
+/// What memory a training step is expected to take, in words. Throws Error(device) when that is more than the machine
+/// has free by far: the estimate may be a quarter too large.
+std::string check_memory(const Config& config, const SourceInfo& info, torch::Device device);
 
 /// Makes LibTorch refuse operations that may differ from run to run, and refuses what nobody can vouch for.
 /// Throws Error(usage) naming the key.

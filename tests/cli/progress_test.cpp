@@ -160,7 +160,7 @@ TEST_CASE("a run that diverges says so in its directory") {
 TEST_CASE("bench training splits the steps of a preset and refuses what is none") {
     const TemporaryFolder folder;
     const Outcome outcome = run_nowcell(
-        {"bench", "training", "era5_t2m", "--steps", "2", "--threads", "1", "--set", "train.batch=2", "--json", "-"},
+        {"bench", "training", "era5-t2m", "--steps", "2", "--threads", "1", "--set", "train.batch=2", "--json", "-"},
         folder.path());
     INFO(outcome.err);
     REQUIRE(outcome.code == 0);
@@ -168,7 +168,7 @@ TEST_CASE("bench training splits the steps of a preset and refuses what is none"
     CHECK(report.at("schema") == "nowcell.bench_training/1");
     REQUIRE(report.at("rows").size() == 1);
     const auto row = report.at("rows")[0];
-    CHECK(row.at("preset") == "era5_t2m");
+    CHECK(row.at("preset") == "era5-t2m");
     CHECK(row.at("steps") == 2);
     CHECK(row.at("batch") == 2);
     double total = 0.0;
@@ -182,5 +182,5 @@ TEST_CASE("bench training splits the steps of a preset and refuses what is none"
 
     const Outcome unknown = run_nowcell({"bench", "training", "era5"}, folder.path());
     CHECK(unknown.code == 2);
-    CHECK(holds(unknown.err, "did you mean 'era5_t2m'?"));
+    CHECK(holds(unknown.err, "did you mean 'era5-t2m'?"));
 }
