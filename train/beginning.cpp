@@ -96,7 +96,6 @@ std::optional<RunDirectory> run_to_resume(const Request& request) {
 
 Beginning resumed(const Request& request, const RunDirectory& run) {
     check_overrides(request.overrides());
-    run.remove_temporaries();
     if (!has_checkpoints(run)) {
         log_info(fmt::format("{} was interrupted before its first checkpoint: beginning anew", run.path()));
         return {Config::load(run.file("config.toml"), request.overrides()), std::nullopt, run, ""};

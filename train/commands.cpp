@@ -74,10 +74,7 @@ void choose_threads_as(const Beginning& beginning, const Request& request) {
 }
 
 RunDirectory open_run(const Beginning& beginning, const Request& request, const Config& config) {
-    if (beginning.interrupted) {
-        write_atomically(beginning.interrupted->file("config.toml"), config.toml(true));
-        return *beginning.interrupted;
-    }
+    if (beginning.interrupted) return *beginning.interrupted;
     // A run that was interrupted before it had a configuration may be begun again.
     const bool force = request.has("--force") || request.has("--resume");
     const std::string name = request.has("--config") ? request.text("--config") : request.text("--from-run");
@@ -115,6 +112,10 @@ int train(const Request& request) {
     const std::string memory = check_memory(config, source->info(), device);
     const RunDirectory run = open_run(beginning, request, config);
     const RunLock lock(run);
+    if (beginning.interrupted) {  // nobody else's: the lock is held
+        run.remove_temporaries();
+        write_atomically(run.file("config.toml"), config.toml(true));
+    }
     const LogFile log(run.file("log.txt"));
     log_info(describe(device));
     log_info(memory);

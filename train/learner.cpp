@@ -57,7 +57,9 @@ Supervised Learner::forward(const StepPlan& plan, std::int64_t first, std::int64
 StepOutcome Learner::learn(const std::vector<Batch>& passes, const StepPlan& plan, StepClock& clock) {
     optimizer_->zero_grad();
     buffers_.clear();
-    for (const torch::Tensor& buffer : network_->buffers()) buffers_.push_back(buffer.clone());
+    if (options_.on_nan == "skip") {
+        for (const torch::Tensor& buffer : network_->buffers()) buffers_.push_back(buffer.clone());
+    }
     StepOutcome outcome;
     double total = 0.0;
     double sum = 0.0;

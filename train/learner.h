@@ -44,7 +44,8 @@ class Learner {
     /// Moves the weights, and the average after them.
     void update(double lr, std::int64_t step, StepClock& clock);
 
-    /// In place of update(): what the forward pass has changed besides gradients is as before.
+    /// In place of update(), with train.on_nan = "skip": what the forward pass has changed besides gradients is as
+    /// before.
     void undo();
 
     /// Shows the forecaster the weights of now.

@@ -32,19 +32,13 @@ std::int64_t steps_of_epoch(const Loader& loader, const TrainOptions& options) {
 }
 
 // What the recorder knew when the checkpoint was made. A row of an epoch that goes on now is written anew at its end.
-std::optional<Resumption> resumption(const std::optional<Checkpoint>& checkpoint) {
+std::optional<Resumption> resumption(const std::optional<Checkpoint>& checkpoint, const TrainingState& state) {
     if (!checkpoint) return std::nullopt;
-    const TrainingState state = TrainingState::from(checkpoint->get_json("training"));
     Resumption resumed{state.step, epoch_records_from(checkpoint->get_json("records"))};
     std::erase_if(resumed.records, [&](const EpochRecord& record) {
         return record.epoch > state.epoch || (record.epoch == state.epoch && !state.validated);
     });
     return resumed;
-}
-
-std::optional<std::int64_t> step_of(const std::optional<Checkpoint>& checkpoint) {
-    if (!checkpoint) return std::nullopt;
-    return TrainingState::from(checkpoint->get_json("training")).step;
 }
 
 }  // namespace
@@ -66,10 +60,12 @@ Trainer::Trainer(TrainingData data, Forecaster& forecaster, const RunDirectory& 
       learner_(forecaster, options_),
       schedule_(options_.schedule, options_.epochs * steps_per_epoch_),
       stopping_(options_.patience, options_.min_delta),
-      recorder_(run, LogOptions::from(forecaster.config()), data_.source.info().units,
-                options_.loss.name == "mae" ? forecaster.normalizer().scale() : std::nan(""), resumption(resumed)),
+      state_(resumed ? TrainingState::from(resumed->get_json("training")) : TrainingState{}),
       log_(LogOptions::from(forecaster.config())),
-      writer_(run, saving_.keep, step_of(resumed)) {
+      recorder_(run, log_, data_.source.info().units,
+                options_.loss.name == "mae" ? forecaster.normalizer().scale() : std::nan(""),
+                resumption(resumed, state_)),
+      writer_(run, saving_.keep, resumed ? std::optional(state_.step) : std::nullopt) {
     if (log_.pictures_every > 0) {
         samples_ = std::make_unique<Samples>(data_.source, forecaster.data().window, data_.validation, log_.pictures);
     }
@@ -78,7 +74,6 @@ Trainer::Trainer(TrainingData data, Forecaster& forecaster, const RunDirectory& 
 
 void Trainer::take_up(const Checkpoint& checkpoint) {
     settle_engine_choices(checkpoint.get_json("engines").get<std::map<std::string, std::string>>());
-    state_ = TrainingState::from(checkpoint.get_json("training"));
     schedule_.load_state(checkpoint.get_json("schedule"));
     stopping_.load_state(checkpoint.get_json("stopping"));
     learner_.get(checkpoint);
@@ -184,7 +179,6 @@ void Trainer::refuse_step(const StepOutcome& outcome, const StepPlan& plan) {
         "{})",
         outcome.bad, state_.epoch, state_.epoch_step + 1, plan.first, plan.last, outcome.loss, outcome.gradient_norm,
         lr_);
-    learner_.undo();
     ++state_.skipped;
     const bool skips = options_.on_nan == "skip" && state_.skipped < kMostSkipped;
     const bool rolls = options_.on_nan == "rollback" && state_.rollbacks < kMostRollbacks;
@@ -194,6 +188,7 @@ void Trainer::refuse_step(const StepOutcome& outcome, const StepPlan& plan) {
     }
     log_warning(what + (skips ? ": step skipped" : ""));
     recorder_.event(skips ? "skip" : "rollback", {{"bad", outcome.bad}, {"epoch", state_.epoch}});
+    if (skips) learner_.undo();
     if (rolls) roll_back();
 }
 

@@ -83,8 +83,8 @@ class Trainer {
     Schedule schedule_;
     EarlyStopping stopping_;
     TrainingState state_;
-    RunRecorder recorder_;
     LogOptions log_;
+    RunRecorder recorder_;
     std::unique_ptr<Samples> samples_;  // or none
     CheckpointWriter writer_;
     StopSignal stop_;
