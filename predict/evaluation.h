@@ -3,9 +3,9 @@
 
 #include "data/baseline.h"
 #include "data/loader.h"
-#include "predict/bootstrap.h"
 #include "predict/forecaster.h"
-#include "predict/metrics.h"
+#include "predict/scores/bootstrap.h"
+#include "predict/scores/metrics.h"
 
 #include <functional>
 #include <optional>

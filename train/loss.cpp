@@ -1,6 +1,6 @@
 #include "train/loss.h"
 
-#include "predict/metrics.h"
+#include "predict/scores/metrics.h"
 
 #include <ATen/ATen.h>
 

@@ -1,7 +1,7 @@
 #include "train/prepare.h"
 
 #include "data/period.h"
-#include "predict/metrics.h"
+#include "predict/scores/metrics.h"
 #include "src/error.h"
 #include "src/log.h"
 #include "train/train_options.h"

@@ -1,6 +1,6 @@
 #include "train/recorder.h"
 
-#include "predict/pictures.h"
+#include "predict/pictures/pictures.h"
 #include "src/error.h"
 #include "src/files.h"
 #include "src/log.h"

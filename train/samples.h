@@ -3,7 +3,7 @@
 
 #include "data/loader.h"
 #include "predict/forecaster.h"
-#include "predict/pictures.h"
+#include "predict/pictures/pictures.h"
 
 #include <string>
 #include <vector>

@@ -1,4 +1,4 @@
-#include "predict/bootstrap.h"
+#include "predict/scores/bootstrap.h"
 #include "data/counter_random.h"
 #include "tests/support/catch.h"
 

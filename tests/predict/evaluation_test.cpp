@@ -1,7 +1,7 @@
 #include "predict/evaluation.h"
 #include "data/paired_source.h"
 #include "data/synthetic/moving_squares.h"
-#include "predict/score_table.h"
+#include "predict/scores/score_table.h"
 #include "tests/data/fake_source.h"
 
 #include <ATen/ATen.h>

@@ -1,6 +1,6 @@
-#include "predict/metrics.h"
+#include "predict/scores/metrics.h"
 #include "predict/evaluation.h"
-#include "predict/score_table.h"
+#include "predict/scores/score_table.h"
 
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>

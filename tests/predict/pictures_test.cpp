@@ -1,4 +1,4 @@
-#include "predict/pictures.h"
+#include "predict/pictures/pictures.h"
 
 #include <ATen/ATen.h>
 #include <gif_lib.h>
@@ -15,14 +15,14 @@
 #include <string>
 #include <vector>
 
-#include "predict/canvas.h"
-#include "predict/colour_maps.h"
-#include "predict/fields.h"
-#include "predict/gif.h"
-#include "predict/panels.h"
-#include "predict/plot_axis.h"
-#include "predict/strip_layout.h"
-#include "predict/ticks.h"
+#include "predict/pictures/canvas.h"
+#include "predict/pictures/colour_maps.h"
+#include "predict/pictures/fields.h"
+#include "predict/pictures/gif.h"
+#include "predict/pictures/panels.h"
+#include "predict/pictures/plot_axis.h"
+#include "predict/pictures/strip_layout.h"
+#include "predict/pictures/ticks.h"
 #include "src/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"

@@ -1,4 +1,4 @@
-#include "predict/pictures.h"
+#include "predict/pictures/pictures.h"
 #include "src/json.h"
 
 #include <torch/types.h>

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "predict/canvas.h"
-#include "predict/pictures.h"
+#include "predict/pictures/canvas.h"
+#include "predict/pictures/pictures.h"
 
 namespace nowcell {
 

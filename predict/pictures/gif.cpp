@@ -1,4 +1,4 @@
-#include "predict/gif.h"
+#include "predict/pictures/gif.h"
 
 #include <gif_lib.h>
 

@@ -1,7 +1,7 @@
 // A sheet that becomes an SVG file.
 #pragma once
 
-#include "predict/drawing.h"
+#include "predict/pictures/drawing.h"
 
 namespace nowcell {
 

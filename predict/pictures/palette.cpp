@@ -1,4 +1,4 @@
-#include "predict/palette.h"
+#include "predict/pictures/palette.h"
 
 #include <algorithm>
 #include <array>

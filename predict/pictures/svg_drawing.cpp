@@ -1,4 +1,4 @@
-#include "predict/svg_drawing.h"
+#include "predict/pictures/svg_drawing.h"
 
 #include "src/json.h"
 

@@ -1,11 +1,11 @@
-#include "predict/colour_maps.h"
+#include "predict/pictures/colour_maps.h"
 
 #include <algorithm>
 #include <cmath>
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
 
-#include "predict/ticks.h"
+#include "predict/pictures/ticks.h"
 #include "src/error.h"
 
 namespace nowcell {

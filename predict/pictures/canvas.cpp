@@ -1,4 +1,4 @@
-#include "predict/canvas.h"
+#include "predict/pictures/canvas.h"
 
 #include <algorithm>
 #include <cmath>

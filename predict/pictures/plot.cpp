@@ -5,11 +5,11 @@
 #include <cmath>
 #include <limits>
 
-#include "predict/canvas.h"
-#include "predict/pictures.h"
-#include "predict/plot_axis.h"
-#include "predict/svg_drawing.h"
-#include "predict/ticks.h"
+#include "predict/pictures/canvas.h"
+#include "predict/pictures/pictures.h"
+#include "predict/pictures/plot_axis.h"
+#include "predict/pictures/svg_drawing.h"
+#include "predict/pictures/ticks.h"
 #include "src/files.h"
 
 namespace nowcell {

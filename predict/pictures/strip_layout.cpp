@@ -1,8 +1,8 @@
-#include "predict/strip_layout.h"
+#include "predict/pictures/strip_layout.h"
 
 #include <algorithm>
 
-#include "predict/ticks.h"
+#include "predict/pictures/ticks.h"
 
 namespace nowcell {
 namespace {

@@ -1,4 +1,4 @@
-#include "predict/fields.h"
+#include "predict/pictures/fields.h"
 
 #include <algorithm>
 #include <cmath>

@@ -4,11 +4,11 @@
 #include <cmath>
 #include <optional>
 
-#include "predict/gif.h"
-#include "predict/panels.h"
-#include "predict/pictures.h"
-#include "predict/strip_layout.h"
-#include "predict/ticks.h"
+#include "predict/pictures/gif.h"
+#include "predict/pictures/panels.h"
+#include "predict/pictures/pictures.h"
+#include "predict/pictures/strip_layout.h"
+#include "predict/pictures/ticks.h"
 #include "src/error.h"
 #include "src/files.h"
 

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "predict/colour_maps.h"
-#include "predict/fields.h"
-#include "predict/pictures.h"
-#include "predict/ticks.h"
+#include "predict/pictures/colour_maps.h"
+#include "predict/pictures/fields.h"
+#include "predict/pictures/pictures.h"
+#include "predict/pictures/ticks.h"
 
 namespace nowcell {
 namespace {

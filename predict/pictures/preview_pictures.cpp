@@ -1,8 +1,8 @@
-#include "predict/preview_pictures.h"
+#include "predict/pictures/preview_pictures.h"
 
-#include "predict/gif.h"
-#include "predict/panels.h"
-#include "predict/ticks.h"
+#include "predict/pictures/gif.h"
+#include "predict/pictures/panels.h"
+#include "predict/pictures/ticks.h"
 #include "src/files.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // A sheet of pixels to draw pictures on: text, lines and panels with soft edges. Pixels are 8-bit RGB.
 #pragma once
 
-#include "predict/drawing.h"
+#include "predict/pictures/drawing.h"
 
 #include <cstddef>
 #include <string>

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "predict/canvas.h"
-#include "predict/palette.h"
+#include "predict/pictures/canvas.h"
+#include "predict/pictures/palette.h"
 
 namespace nowcell {
 

@@ -1,11 +1,11 @@
-#include "predict/panels.h"
+#include "predict/pictures/panels.h"
 
 #include <algorithm>
 #include <cctype>
 #include <cmath>
 #include <utility>
 
-#include "predict/ticks.h"
+#include "predict/pictures/ticks.h"
 #include "src/error.h"
 
 namespace nowcell {

@@ -6,10 +6,10 @@
 #include <map>
 #include <optional>
 
-#include "predict/panels.h"
-#include "predict/pictures.h"
-#include "predict/strip_layout.h"
-#include "predict/ticks.h"
+#include "predict/pictures/panels.h"
+#include "predict/pictures/pictures.h"
+#include "predict/pictures/strip_layout.h"
+#include "predict/pictures/ticks.h"
 #include "src/files.h"
 
 namespace nowcell {

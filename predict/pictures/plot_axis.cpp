@@ -1,9 +1,9 @@
-#include "predict/plot_axis.h"
+#include "predict/pictures/plot_axis.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "predict/ticks.h"
+#include "predict/pictures/ticks.h"
 
 namespace nowcell {
 namespace {

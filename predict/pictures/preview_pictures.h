@@ -1,7 +1,7 @@
 // Frames as they are, without a forecast: a sheet of frames, an animation.
 #pragma once
 
-#include "predict/pictures.h"
+#include "predict/pictures/pictures.h"
 
 #include <torch/types.h>
 

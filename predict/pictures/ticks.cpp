@@ -1,4 +1,4 @@
-#include "predict/ticks.h"
+#include "predict/pictures/ticks.h"
 
 #include <algorithm>
 #include <cmath>

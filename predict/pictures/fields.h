@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "predict/colour_maps.h"
+#include "predict/pictures/colour_maps.h"
 
 namespace nowcell {
 

@@ -1,4 +1,4 @@
-#include "predict/metrics.h"
+#include "predict/scores/metrics.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>

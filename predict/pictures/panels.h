@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "predict/canvas.h"
-#include "predict/colour_maps.h"
-#include "predict/fields.h"
-#include "predict/pictures.h"
+#include "predict/pictures/canvas.h"
+#include "predict/pictures/colour_maps.h"
+#include "predict/pictures/fields.h"
+#include "predict/pictures/pictures.h"
 
 namespace nowcell {
 

@@ -1,6 +1,6 @@
-#include "predict/score_table.h"
+#include "predict/scores/score_table.h"
 
-#include "predict/ticks.h"
+#include "predict/pictures/ticks.h"
 #include "src/json.h"
 
 #include <fmt/format.h>

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "predict/canvas.h"
+#include "predict/pictures/canvas.h"
 
 namespace nowcell {
 
