@@ -1,4 +1,5 @@
 // The handler of predict.
+#include "data/loader.h"
 #include "predict/forecast_file.h"
 #include "predict/model_input.h"
 #include "predict/pictures/pictures.h"

@@ -85,7 +85,8 @@ using Draw = void (*)(const std::string& path, const std::string& title, const s
 
 void draw_diagrams(const ScoreTable& table, const AddFile& add) {
     const std::vector<std::pair<std::string, Draw>> kinds = {
-        {"spectrum", [](const auto& path, const auto& title, const auto& curves) { write_spectra(path, title, curves); }},
+        {"spectrum",
+         [](const auto& path, const auto& title, const auto& curves) { write_spectra(path, title, curves); }},
         {"reliability", write_reliability},
         {"roc", write_roc},
         {"rank histogram", write_rank_histogram}};
@@ -94,14 +95,14 @@ void draw_diagrams(const ScoreTable& table, const AddFile& add) {
         for (const ScoreCurve& curve : row.curves()) {
             for (const auto& [kind, draw] : kinds) {
                 const std::pair<std::string, std::optional<double>> one(kind, curve.threshold);
-                if (curve.kind != kind || curve.lead != 0 || std::find(done.begin(), done.end(), one) != done.end()) continue;
+                if (curve.kind != kind || curve.lead != 0 || std::find(done.begin(), done.end(), one) != done.end())
+                    continue;
                 done.push_back(one);
                 std::string name = kind + (curve.threshold ? fmt::format("@{}", *curve.threshold) : "");
                 std::replace(name.begin(), name.end(), ' ', '_');
-                const std::string title =
-                    curve.threshold ? fmt::format("at least {}{}", *curve.threshold,
-                                                  table.units == "1" ? "" : " " + table.units)
-                                    : "";
+                const std::string title = curve.threshold ? fmt::format("at least {}{}", *curve.threshold,
+                                                                        table.units == "1" ? "" : " " + table.units)
+                                                          : "";
                 draw(add(name + ".svg"), title, curves_of(table, kind, curve.threshold));
             }
         }

@@ -38,16 +38,6 @@ ChosenPart choose_part(const std::string& asked, const Models& models, const Sou
     return {Part::all, "not the run's own data: all windows", split};
 }
 
-// Baselines that look back further than the past that there is.
-void leave_out_longer(std::int64_t least, const std::string& why, std::vector<std::unique_ptr<Baseline>>& baselines) {
-    const auto longer = [&](const auto& baseline) { return baseline->history() > least; };
-    for (const auto& baseline : baselines) {
-        if (!longer(baseline)) continue;
-        log_info(fmt::format("no {} row: it needs {} frames, {}", baseline->name(), baseline->history(), why));
-    }
-    baselines.erase(std::remove_if(baselines.begin(), baselines.end(), longer), baselines.end());
-}
-
 // The windows of the first model, far enough back for the others.
 WindowOptions common_window(const Models& models, std::int64_t leads, std::int64_t least) {
     const Forecaster& first = *models.front().model;
@@ -172,6 +162,15 @@ void check_ensemble(const TrialChoice& choice, std::size_t models) {
 }
 
 }  // namespace
+
+void leave_out_longer(std::int64_t least, const std::string& why, std::vector<std::unique_ptr<Baseline>>& baselines) {
+    const auto longer = [&](const auto& baseline) { return baseline->history() > least; };
+    for (const auto& baseline : baselines) {
+        if (!longer(baseline)) continue;
+        log_info(fmt::format("no {} row: it needs {} frames, {}", baseline->name(), baseline->history(), why));
+    }
+    baselines.erase(std::remove_if(baselines.begin(), baselines.end(), longer), baselines.end());
+}
 
 Scored evaluate_models(const Models& models, const TrialChoice& choice) {
     check_ensemble(choice, models.size());

@@ -35,6 +35,9 @@ struct Scored {
     SampleOf sample;
 };
 
+/// Takes out baselines that look back further than `past` frames, with a line of the log that ends in `why`.
+void leave_out_longer(std::int64_t past, const std::string& why, std::vector<std::unique_ptr<Baseline>>& baselines);
+
 /// Scores models and every baseline on the windows that all can forecast; options, baselines and range of values are
 /// those of the first model. Throws Error(usage) where models cannot be compared,
 /// Error(data) where the data do not fit.

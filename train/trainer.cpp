@@ -222,9 +222,8 @@ std::string Trainer::summary(const ScoreTable& table, double loss, double rate, 
 
 void Trainer::validate() {
     const std::vector<std::unique_ptr<Baseline>> none;
-    const EvaluationSet set{data_.source,     forecaster_.data().window,
-                            data_.validation, forecaster_.config().integer("eval.batch"),
-                            min_input_steps(forecaster_)};
+    const EvaluationSet set{data_.source, forecaster_.data().window, data_.validation,
+                            forecaster_.config().integer("eval.batch"), min_input_steps(forecaster_)};
     ScoreOptions errors;
     errors.metrics = {"mae", "mse"};
     const ScoreTable table = evaluate(set, contenders(forecaster_, none), errors);
@@ -248,8 +247,8 @@ void Trainer::validate() {
     if (state_.validated) stopping_.validated(state_.last_mae);
     std::vector<double> leads;
     for (std::int64_t lead = 1; lead <= scores.leads(); ++lead) leads.push_back(scores.value("mae", lead));
-    const EpochRecord record{state_.epoch, state_.step, lr_,  loss, state_.last_mae, scores.value("mse", 0),
-                             elapsed_s(),  rate,        leads};
+    const EpochRecord record{state_.epoch,           state_.step, lr_,  loss, state_.last_mae,
+                             scores.value("mse", 0), elapsed_s(), rate, leads};
     recorder_.epoch(record);
     if (best || state_.epoch % saving_.every == 0) save(best);
     draw_samples();

@@ -19,7 +19,8 @@ namespace {
 using Json = nlohmann::json;
 
 void write_npy(const std::string& path, const torch::Tensor& values) {
-    nowcell::stream_npy(path, torch::kFloat32, values.sizes().vec(), [&](nowcell::NpyStream& out) { out.append(values); });
+    nowcell::stream_npy(path, torch::kFloat32, values.sizes().vec(),
+                        [&](nowcell::NpyStream& out) { out.append(values); });
 }
 
 void write_frames(const std::string& path, const torch::Tensor& frames) {
@@ -93,7 +94,8 @@ struct Runs {
 
 TEST_CASE("forecasts of any tool are scored beside the baselines that the truth allows") {
     const Arrays arrays;
-    const Outcome outcome = arrays.score({"--json", "s.json", "--csv", "s.csv", "--per-sample", "w.csv", "--thresholds", "0.5"});
+    const Outcome outcome =
+        arrays.score({"--json", "s.json", "--csv", "s.csv", "--per-sample", "w.csv", "--thresholds", "0.5"});
     REQUIRE(outcome.code == 0);
     const Json scores = json_of(arrays.folder.path("s.json"));
     const torch::Tensor happened = arrays.truth.slice(1, 2);
@@ -103,7 +105,8 @@ TEST_CASE("forecasts of any tool are scored beside the baselines that the truth 
     CHECK(scores.at("windows") == 5);
     CHECK(holds(outcome.out, "at least 0.5"));
     CHECK(holds(outcome.out, "CSI"));
-    CHECK(holds(text_of(arrays.folder.path("s.csv")), "forecaster,metric,threshold,scale,lead,unit,value\ntheirs,mae,,,all,"));
+    CHECK(holds(text_of(arrays.folder.path("s.csv")),
+                "forecaster,metric,threshold,scale,lead,unit,value\ntheirs,mae,,,all,"));
     const std::string windows = text_of(arrays.folder.path("w.csv"));
     CHECK(holds(windows, "recording,frame,forecaster,mae"));
     CHECK(holds(windows, "\n4,1,theirs,"));
@@ -119,12 +122,14 @@ TEST_CASE("forecasts of any tool are scored beside the baselines that the truth 
 TEST_CASE("dimensions of arrays can be named, and channels are members on request") {
     const Arrays arrays;
     write_npy(arrays.folder.path("time_first.npy"), arrays.forecast.transpose(0, 1).contiguous());
-    const Outcome named = arrays.run({"--forecast", "x=time_first.npy", "--forecast-layout", "tnhw", "--truth", "truth.h5", "--json", "-"});
+    const Outcome named = arrays.run(
+        {"--forecast", "x=time_first.npy", "--forecast-layout", "tnhw", "--truth", "truth.h5", "--json", "-"});
     REQUIRE(named.code == 0);
     CHECK(value_of(Json::parse(named.out), "x", "mae") ==
           Catch::Approx((arrays.forecast - arrays.truth.slice(1, 2)).abs().mean().item<double>()));
     write_npy(arrays.folder.path("members.npy"), at::rand({5, 3, 4, 12, 14}));
-    const Outcome ensemble = arrays.run({"--forecast", "members.npy", "--forecast-layout", "ncthw", "--truth", "truth.h5", "--ensemble", "--json", "-"});
+    const Outcome ensemble = arrays.run({"--forecast", "members.npy", "--forecast-layout", "ncthw", "--truth",
+                                         "truth.h5", "--ensemble", "--json", "-"});
     REQUIRE(ensemble.code == 0);
     const Json scores = Json::parse(ensemble.out);
     CHECK(value_of(scores, "members", "crps") < value_of(scores, "members", "mae"));
@@ -179,7 +184,8 @@ TEST_CASE("an evaluation as a folder") {
 
 TEST_CASE("several models share a table, and their ensemble is a row of it") {
     const Runs runs;
-    const Outcome outcome = runs.run({"evaluate", "-m", "run1", "-m", "b=run2", "--ensemble", "-i", "d.h5", "--json", "s.json"});
+    const Outcome outcome =
+        runs.run({"evaluate", "-m", "run1", "-m", "b=run2", "--ensemble", "-i", "d.h5", "--json", "s.json"});
     REQUIRE(outcome.code == 0);
     const Json scores = json_of(runs.folder.path("s.json"));
     const double ensemble = value_of(scores, "ensemble", "mse");
@@ -200,7 +206,8 @@ TEST_CASE("a suite scores every model on every data set, and what fails stops no
     std::ofstream(runs.folder.path("s.toml"))
         << "title = \"All\"\n[[model]]\npath = \"run1\"\n[[model]]\npath = \"run2\"\n[[data]]\npath = \"d.h5\"\n"
            "[[data]]\nname = \"elsewhere\"\npath = \"other.h5\"\n[eval]\nmetrics = [\"mae\"]\n";
-    const Outcome outcome = runs.run({"evaluate", "--suite", "s.toml", "--folder", "out", "--json", "s.json", "--csv", "s.csv"});
+    const Outcome outcome =
+        runs.run({"evaluate", "--suite", "s.toml", "--folder", "out", "--json", "s.json", "--csv", "s.csv"});
     REQUIRE(outcome.code == 0);
     CHECK(holds(outcome.out, "All\n"));
     CHECK(holds(outcome.out, "elsewhere"));
@@ -218,8 +225,9 @@ TEST_CASE("a suite scores every model on every data set, and what fails stops no
     CHECK(json_of(runs.folder.path("out/elsewhere/scores.json")).at("windows") == 12);
     CHECK(holds(text_of(runs.folder.path("s.csv")), "data,forecaster,metric"));
 
-    std::ofstream(runs.folder.path("t.toml")) << "[[model]]\npath = \"run1\"\n[[model]]\npath = \"gone\"\n[[data]]\npath = "
-                                                 "\"d.h5\"\n[[data]]\npath = \"colour.h5\"\n";
+    std::ofstream(runs.folder.path("t.toml"))
+        << "[[model]]\npath = \"run1\"\n[[model]]\npath = \"gone\"\n[[data]]\npath = "
+           "\"d.h5\"\n[[data]]\npath = \"colour.h5\"\n";
     const Outcome partly = runs.run({"evaluate", "--suite", "t.toml", "--json", "t.json"});
     CHECK(partly.code == 4);
     const Json left = json_of(runs.folder.path("t.json"));

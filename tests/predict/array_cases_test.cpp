@@ -81,7 +81,8 @@ TEST_CASE("channels of an ensemble are its members") {
 
 TEST_CASE("arrays that do not fit each other are refused") {
     const torch::Tensor truth = at::rand({3, 4, 1, 6, 5});
-    const auto refuse = [&](const std::vector<torch::Tensor>& forecasts, const torch::Tensor& what, bool ensemble = false) {
+    const auto refuse = [&](const std::vector<torch::Tensor>& forecasts, const torch::Tensor& what,
+                            bool ensemble = false) {
         CHECK_THROWS_AS(ArrayCases(forecasts_of(forecasts), source_of(what), {ensemble}), Error);
     };
     refuse({at::rand({2, 4, 1, 6, 5})}, truth);                             // samples

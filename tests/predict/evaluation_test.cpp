@@ -16,9 +16,9 @@ using namespace nowcell;
 namespace {
 
 Contender contender(const std::string& name, const std::shared_ptr<Baseline>& baseline) {
-    return {name, [baseline](const Batch& batch, std::int64_t horizon) {
-                return baseline->forecast(batch.past, horizon);
-            }, true};
+    return {name,
+            [baseline](const Batch& batch, std::int64_t horizon) { return baseline->forecast(batch.past, horizon); },
+            true};
 }
 
 Contender persistence() { return contender("persistence", make_persistence()); }
@@ -26,9 +26,11 @@ Contender persistence() { return contender("persistence", make_persistence()); }
 // Persistence that is off by so much.
 Contender off_by(const std::string& name, double error, bool is_baseline) {
     const std::shared_ptr<Baseline> baseline = make_persistence();
-    return {name, [baseline, error](const Batch& batch, std::int64_t horizon) {
+    return {name,
+            [baseline, error](const Batch& batch, std::int64_t horizon) {
                 return baseline->forecast(batch.past, horizon) + error;
-            }, is_baseline};
+            },
+            is_baseline};
 }
 
 const ScoreOptions kErrors{"standard", {"mae", "mse"}};
@@ -69,9 +71,8 @@ TEST_CASE("shorter inputs are scored on what follows them") {
     CHECK(all.of("persistence").value("mae", 3) == 3.0);
     CHECK(all.times[0].frame == 3);
     CHECK(all.times[5].frame == 8);
-    CHECK_THROWS_AS(
-        evaluate({source, window, {{0, 2}}, 1, 1}, {contender("flow", make_optical_flow())}, kErrors),
-        Error);
+    CHECK_THROWS_AS(evaluate({source, window, {{0, 2}}, 1, 1}, {contender("flow", make_optical_flow())}, kErrors),
+                    Error);
 }
 
 TEST_CASE("the first forecaster is compared with the best of the others, window by window") {
@@ -114,8 +115,9 @@ TEST_CASE("models are compared with each other too, and an ensemble of them is a
     Contender together{"ensemble", {}};
     together.members = 2;
     together.of = {0, 1};
-    const ScoreTable table = evaluate(
-        {source, {2, 3}, windows, 7}, {off_by("a", 0.5, false), off_by("b", 1.5, false), together, persistence()}, kErrors);
+    const ScoreTable table =
+        evaluate({source, {2, 3}, windows, 7},
+                 {off_by("a", 0.5, false), off_by("b", 1.5, false), together, persistence()}, kErrors);
     // Lead k of persistence is k below the truth: the mean of the members is k - 1 below.
     CHECK(table.of("ensemble").value("mae", 1) == Catch::Approx(0.0).margin(1e-6));
     CHECK(table.of("ensemble").value("mae", 3) == Catch::Approx(2.0));
@@ -125,14 +127,14 @@ TEST_CASE("models are compared with each other too, and an ensemble of them is a
     for (const Comparison& one : compare(table)) {
         if (one.quantity == Quantity{"mae"}) pairs.push_back(one.forecaster + "-" + one.baseline);
     }
-    CHECK(pairs == std::vector<std::string>{"a-persistence", "b-a", "b-persistence", "ensemble-a", "ensemble-persistence"});
+    CHECK(pairs ==
+          std::vector<std::string>{"a-persistence", "b-a", "b-persistence", "ensemble-a", "ensemble-persistence"});
 }
 
 TEST_CASE("the sums of windows make up the scores") {
     const FakeSource source({at::rand({20, 1, 3, 3})});
     const auto windows = cut_windows(source.info(), {3, 2}, {}, Part::all);
-    const Scores scores =
-        evaluate({source, {3, 2}, windows, 4}, {persistence()}, kErrors).of("persistence");
+    const Scores scores = evaluate({source, {3, 2}, windows, 4}, {persistence()}, kErrors).of("persistence");
     const Quantity mae{"mae"};
     std::vector<double> sums;
     for (std::int64_t i = 0; i < scores.windows(); ++i) {

@@ -38,8 +38,8 @@ TEST_CASE("a bar is read as it is written") {
     CHECK(full.below);
     CHECK(full.or_equal);
     CHECK(full.limit == 0.1);
-    for (const char* bad : {"", "mae", "mae>", ">3", "mae=3", "mae>x", "mae>1e", "mae@>1", "mae/8.5>1", "MAE>1", "mae>1 2",
-                            "mae>1e999"}) {
+    for (const char* bad : {"", "mae", "mae>", ">3", "mae=3", "mae>x", "mae>1e", "mae@>1", "mae/8.5>1", "MAE>1",
+                            "mae>1 2", "mae>1e999"}) {
         INFO(bad);
         CHECK_THROWS_AS(parse_gate(bad), Error);
     }

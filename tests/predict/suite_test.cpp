@@ -45,8 +45,8 @@ TEST_CASE("a suite names models, data and what to score") {
     CHECK(suite.data[0].name == "radar");
     CHECK(suite.data[0].split == "test");
     CHECK(suite.data[0].dataset == "/rain");
-    CHECK(suite.overrides == std::vector<std::string>{"eval.stride=4", "eval.dialect=\"pysteps\"",
-                                                      "eval.thresholds=[0.5, 2.0]"});
+    CHECK(suite.overrides ==
+          std::vector<std::string>{"eval.stride=4", "eval.dialect=\"pysteps\"", "eval.thresholds=[0.5, 2.0]"});
 }
 
 TEST_CASE("what is wrong in a suite is said with its place") {
