@@ -35,7 +35,6 @@ struct Round {
     const EvaluationSet& set;
     std::int64_t input_steps;
     const std::vector<Contender>& contenders;
-    const Normalizer& normalizer;
     const std::function<void(std::int64_t)>& progress;
 };
 
@@ -54,7 +53,7 @@ bool score(const Round& round, ScoreTable& table) {
             if (forecast.sizes() != batch.target.sizes()) {
                 throw Error(ExitCode::internal, contender.name + " returned another shape than the truth");
             }
-            table.scores[i].add(forecast, batch.target, round.normalizer, batch.valid);
+            table.scores[i].add(forecast, batch.target, batch.valid);
         }
         known = known || !batch.valid.defined() || batch.valid.any().item<bool>();
         const auto begin = round.set.windows.begin() + batch.first;
@@ -76,14 +75,16 @@ ScoreTable evaluate(const EvaluationSet& set, const std::vector<Contender>& cont
                      set.source.info().step_s * static_cast<double>(set.window.frame_step),
                      set.window.reach(set.window.steps()),
                      {}};
+    ScoreOptions options{.min = normalizer.min, .max = normalizer.max};
+    if (!set.images) options.metrics = {"mae", "mse"};
     for (const Contender& contender : contenders) {
         table.names.push_back(contender.name);
-        table.scores.emplace_back(set.window.output_steps, set.images);
+        table.scores.emplace_back(set.window.output_steps, options);
     }
     bool known = false;
     const std::int64_t last = set.window.input_steps;
     for (std::int64_t steps = set.min_input_steps > 0 ? set.min_input_steps : last; steps <= last; ++steps) {
-        known = score({set, steps, contenders, normalizer, progress}, table) || known;
+        known = score({set, steps, contenders, progress}, table) || known;
     }
     if (!known && !table.times.empty()) {
         throw Error(ExitCode::data,
@@ -105,16 +106,17 @@ std::int64_t min_input_steps(const Forecaster& model) {
 
 std::optional<Comparison> compare_with_best(const ScoreTable& table) {
     std::size_t best = 0;
-    const auto mae = [&](std::size_t i) { return table.scores[i].value(Metric::mae, 0); };
+    const auto mae = [&](std::size_t i) { return table.scores[i].value("mae", 0); };
     for (std::size_t i = 1; i < table.names.size(); ++i) {
         if (best == 0 || mae(i) < mae(best)) best = i;
     }
     if (best == 0) return {};
     std::vector<PairedError> errors;
     for (std::size_t i = 0; i < table.times.size(); ++i) {
-        errors.push_back({table.times[i].recording, table.times[i].frame,
-                          table.scores[0].window_errors()[i] - table.scores[best].window_errors()[i],
-                          table.scores[0].window_weights()[i]});
+        const auto window = static_cast<std::int64_t>(i);
+        const std::vector<double> one = table.scores[0].window_parts({"mae"}, window);
+        const std::vector<double> other = table.scores[best].window_parts({"mae"}, window);
+        errors.push_back({table.times[i].recording, table.times[i].frame, one[0] - other[0], one[1]});
     }
     return Comparison{table.names[best], paired_bootstrap(std::move(errors), table.window_frames)};
 }

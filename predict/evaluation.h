@@ -36,7 +36,7 @@ struct ScoreTable {
     std::string units;
     double step_s = 0.0;
     std::int64_t window_frames = 0;        ///< from the first input to the last target
-    std::vector<ForecastTime> times = {};  ///< of each window, as in Scores::window_errors
+    std::vector<ForecastTime> times = {};  ///< of each window, as in Scores::window_parts
 
     const Scores& of(const std::string& name) const;  ///< Throws Error(internal) on an unknown name.
 };

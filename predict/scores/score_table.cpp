@@ -62,14 +62,13 @@ std::string skill(double model, double other) {
     return other > 0.0 ? fmt::format("{:+.1f} %", 100.0 * (1.0 - model / other)) : "-";
 }
 
-std::string heading(Metric metric, const std::string& units) {
-    std::string name = to_string(metric);
+std::string heading(const std::string& metric, const std::string& units) {
+    std::string name = metric;
     std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::toupper(c); });
-    if (metric == Metric::psnr) return name + " [dB]";
-    return metric == Metric::ssim ? name : fmt::format("{} [{}]", name, unit_of(metric, units));
+    return metric == "ssim" ? name : fmt::format("{} [{}]", name, unit_of(metric, units));
 }
 
-std::vector<double> column(const ScoreTable& table, Metric metric, std::int64_t lead) {
+std::vector<double> column(const ScoreTable& table, const std::string& metric, std::int64_t lead) {
     std::vector<double> values;
     for (const Scores& scores : table.scores) values.push_back(scores.value(metric, lead));
     return values;
@@ -79,27 +78,26 @@ std::string summary(const ScoreTable& table) {
     Cells rows(table.names.size() + 1);
     rows[0] = {"forecaster"};
     for (std::size_t i = 0; i < table.names.size(); ++i) rows[i + 1] = {table.names[i]};
-    for (const Metric metric : kMetrics) {
+    for (const char* metric : {"mae", "mse", "ssim", "psnr"}) {
         rows[0].push_back(heading(metric, table.units) + " ");
         const std::vector<std::string> cells = marked(column(table, metric, 0), larger_is_better(metric));
         for (std::size_t i = 0; i < cells.size(); ++i) rows[i + 1].push_back(cells[i]);
     }
     rows[0].push_back("skill of model");
     for (std::size_t i = 0; i < table.names.size(); ++i) {
-        const double model = table.scores[0].value(Metric::mae, 0);
-        rows[i + 1].push_back(i == 0 ? "" : skill(model, table.scores[i].value(Metric::mae, 0)));
+        const double model = table.scores[0].value("mae", 0);
+        rows[i + 1].push_back(i == 0 ? "" : skill(model, table.scores[i].value("mae", 0)));
     }
     return aligned(rows);
 }
 
 std::string per_lead(const ScoreTable& table) {
-    Cells rows = {{heading(Metric::mae, table.units)}};
+    Cells rows = {{heading("mae", table.units)}};
     for (const std::string& name : table.names) rows[0].push_back(name + " ");
     const std::int64_t leads = table.scores.front().leads();
     for (std::int64_t lead = 1; lead <= leads; ++lead) {
         rows.push_back({lead_label(lead, table.step_s)});
-        for (std::string& cell : marked(column(table, Metric::mae, lead), false))
-            rows.back().push_back(std::move(cell));
+        for (std::string& cell : marked(column(table, "mae", lead), false)) rows.back().push_back(std::move(cell));
     }
     return aligned(rows);
 }
@@ -125,7 +123,7 @@ nlohmann::ordered_json comparison_json(const Comparison& found, const std::strin
     const PairedInterval& mae = found.mae;
     return {{"baseline", found.baseline},
             {"metric", "mae"},
-            {"unit", unit_of(Metric::mae, units)},
+            {"unit", unit_of("mae", units)},
             {"difference", mae.difference},
             {"low", mae.low},
             {"high", mae.high},
@@ -152,13 +150,13 @@ std::string score_text(const ScoreTable& table, const ScoreContext& context) {
 std::string score_json(const ScoreTable& table, const ScoreContext& context) {
     nlohmann::ordered_json rows = nlohmann::ordered_json::array();
     for (std::size_t i = 0; i < table.names.size(); ++i) {
-        for (const Metric metric : kMetrics) {
+        for (const Quantity& quantity : table.scores[i].quantities()) {
             for (std::int64_t lead = 0; lead <= table.scores[i].leads(); ++lead) {
-                nlohmann::ordered_json row = {{"forecaster", table.names[i]}, {"metric", to_string(metric)}};
+                nlohmann::ordered_json row = {{"forecaster", table.names[i]}, {"metric", quantity.metric}};
                 if (lead == 0) row["lead"] = "all";
                 if (lead > 0) row["lead"] = lead;
-                row["unit"] = unit_of(metric, table.units);
-                row["value"] = table.scores[i].value(metric, lead);
+                row["unit"] = unit_of(quantity.metric, table.units);
+                row["value"] = table.scores[i].value(quantity, lead);
                 rows.push_back(std::move(row));
             }
         }
@@ -177,11 +175,12 @@ std::string score_json(const ScoreTable& table, const ScoreContext& context) {
 std::string score_csv(const ScoreTable& table) {
     std::string out = "forecaster,metric,lead,unit,value\n";
     for (std::size_t i = 0; i < table.names.size(); ++i) {
-        for (const Metric metric : kMetrics) {
+        for (const Quantity& quantity : table.scores[i].quantities()) {
             for (std::int64_t lead = 0; lead <= table.scores[i].leads(); ++lead) {
-                const double value = table.scores[i].value(metric, lead);
-                out += fmt::format("{},{},{},\"{}\",{}\n", table.names[i], to_string(metric),
-                                   lead == 0 ? std::string("all") : std::to_string(lead), unit_of(metric, table.units),
+                const double value = table.scores[i].value(quantity, lead);
+                out += fmt::format("{},{},{},\"{}\",{}\n", table.names[i], quantity.metric,
+                                   lead == 0 ? std::string("all") : std::to_string(lead),
+                                   unit_of(quantity.metric, table.units),
                                    std::isnan(value) ? std::string() : fmt::format("{}", value));
             }
         }
