@@ -49,8 +49,8 @@ void count_pixel(const EnsembleRules& rules, const std::vector<float>& sorted, f
     ++counts.ranks[below * side + equal];
     for (std::size_t k = 0; k < rules.thresholds.size(); ++k) {
         const float threshold = rules.thresholds[k];
-        const auto dry = static_cast<std::size_t>(std::lower_bound(sorted.begin(), sorted.end(), threshold) -
-                                                  sorted.begin());
+        const auto dry =
+            static_cast<std::size_t>(std::lower_bound(sorted.begin(), sorted.end(), threshold) - sorted.begin());
         const bool event = truth >= threshold;
         ++counts.events[(k * side + members - dry) * 2 + (event ? 1 : 0)];
         const auto error = static_cast<std::int64_t>(members - dry) - static_cast<std::int64_t>(event ? members : 0);
@@ -117,8 +117,8 @@ void EnsembleCounts::add(const EnsembleCounts& other) {
     add_each(ranks, other.ranks);
 }
 
-EnsembleSums add_ensemble_frame(const EnsembleRules& rules, const float* members, std::size_t stride, const float* truth,
-                                const bool* valid, std::size_t pixels, EnsembleCounts& counts) {
+EnsembleSums add_ensemble_frame(const EnsembleRules& rules, const float* members, std::size_t stride,
+                                const float* truth, const bool* valid, std::size_t pixels, EnsembleCounts& counts) {
     EnsembleSums sums(rules);
     PairSums pairs(rules.pysteps ? rules.members : 0);
     std::vector<float> values(rules.members);

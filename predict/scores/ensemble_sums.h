@@ -51,7 +51,7 @@ struct EnsembleCounts {
 
 /// Adds a frame to `counts` and returns its sums. Where the truth is not finite or `valid` (null: all true) is false, a
 /// pixel takes no part. members: M planes of `pixels` values, `stride` apart.
-EnsembleSums add_ensemble_frame(const EnsembleRules& rules, const float* members, std::size_t stride, const float* truth,
-                                const bool* valid, std::size_t pixels, EnsembleCounts& counts);
+EnsembleSums add_ensemble_frame(const EnsembleRules& rules, const float* members, std::size_t stride,
+                                const float* truth, const bool* valid, std::size_t pixels, EnsembleCounts& counts);
 
 }  // namespace nowcell
