@@ -110,13 +110,18 @@ std::optional<Comparison> compare_with_best(const ScoreTable& table) {
         if (best == 0 || mae(i) < mae(best)) best = i;
     }
     if (best == 0) return {};
-    std::vector<PairedError> errors;
+    std::vector<PairedParts> parts;
     for (std::size_t i = 0; i < table.times.size(); ++i) {
-        errors.push_back({table.times[i].recording, table.times[i].frame,
-                          table.scores[0].window_errors()[i] - table.scores[best].window_errors()[i],
-                          table.scores[0].window_weights()[i]});
+        const double weight = table.scores[0].window_weights()[i];
+        parts.push_back({table.times[i].recording,
+                         table.times[i].frame,
+                         {table.scores[0].window_errors()[i], weight},
+                         {table.scores[best].window_errors()[i], weight}});
     }
-    return Comparison{table.names[best], paired_bootstrap(std::move(errors), table.window_frames)};
+    const auto difference = [](const std::vector<double>& one, const std::vector<double>& other) {
+        return (one[0] - other[0]) / one[1];
+    };
+    return Comparison{table.names[best], paired_bootstrap(std::move(parts), table.window_frames, difference)};
 }
 
 }  // namespace nowcell
