@@ -1,6 +1,7 @@
 #include "predict/verbs.h"
 
 #include "data/verbs.h"
+#include "predict/stream/verbs.h"
 
 namespace nowcell {
 namespace {
@@ -141,6 +142,8 @@ std::vector<Verb> predict_verbs() {
                    threads_flag()},
          .examples = {"nowcell evaluate --model runs/radar --input radar.h5",
                       "nowcell evaluate --model runs/radar --input other.h5 --json scores.json --csv scores.csv"}},
+        stream_verb(),
+        bench_stream_verb(),
         preview_verb(),
         model_info_verb(),
     };
