@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <utility>
 
@@ -54,6 +55,40 @@ torch::Tensor last_anomaly(const torch::Tensor& past, std::int64_t period, doubl
     return fill_missing(anomaly, "mask", 0.0);
 }
 
+// Frame by frame: `frame` gives (B,C,H,W) of a lead time, and is asked for each once, in order.
+class FrameByFrame : public Extrapolation {
+ public:
+    explicit FrameByFrame(std::function<torch::Tensor(std::int64_t lead)> frame) : frame_(std::move(frame)) {}
+    torch::Tensor next(std::int64_t leads) override {
+        std::vector<torch::Tensor> frames;
+        for (std::int64_t i = 0; i < leads; ++i) frames.push_back(frame_(++lead_));
+        return at::stack(frames, 1);
+    }
+
+ private:
+    std::function<torch::Tensor(std::int64_t)> frame_;
+    std::int64_t lead_ = 0;
+};
+
+std::unique_ptr<Extrapolation> frame_by_frame(std::function<torch::Tensor(std::int64_t lead)> frame) {
+    return std::make_unique<FrameByFrame>(std::move(frame));
+}
+
+// Of baselines that know no other way than forecast().
+class FromTheStart : public Extrapolation {
+ public:
+    FromTheStart(const Baseline& baseline, torch::Tensor past) : baseline_(baseline), past_(std::move(past)) {}
+    torch::Tensor next(std::int64_t leads) override {
+        done_ += leads;
+        return baseline_.forecast(past_, done_).narrow(1, done_ - leads, leads);
+    }
+
+ private:
+    const Baseline& baseline_;
+    torch::Tensor past_;
+    std::int64_t done_ = 0;
+};
+
 class Persistence : public Baseline {
  public:
     explicit Persistence(double mean) : mean_(mean) {}
@@ -62,6 +97,9 @@ class Persistence : public Baseline {
     torch::Tensor forecast(const torch::Tensor& past, std::int64_t horizon) const override {
         check_past(past, *this, horizon);
         return fill_missing(last_known(past), "mask", mean_).repeat({1, horizon, 1, 1, 1});
+    }
+    std::unique_ptr<Extrapolation> start(const torch::Tensor& past) const override {
+        return frame_by_frame([frame = forecast(past, 1).select(1, 0)](std::int64_t) { return frame; });
     }
 
  private:
@@ -79,6 +117,11 @@ class Seasonal : public Baseline {
         const std::int64_t cycles = (horizon + period_ - 1) / period_;
         return cycle.repeat({1, cycles, 1, 1, 1}).slice(1, 0, horizon).contiguous();
     }
+    std::unique_ptr<Extrapolation> start(const torch::Tensor& past) const override {
+        return frame_by_frame([cycle = forecast(past, period_), period = period_](std::int64_t lead) {
+            return cycle.select(1, (lead - 1) % period);
+        });
+    }
 
  private:
     std::int64_t period_;
@@ -92,14 +135,15 @@ class Anomaly : public Baseline {
     std::int64_t history() const override { return period_ + 1; }
     torch::Tensor forecast(const torch::Tensor& past, std::int64_t horizon) const override {
         check_past(past, *this, horizon);
-        const torch::Tensor anomaly = last_anomaly(past, period_, decay_);
-        torch::Tensor out = seasonal_.forecast(past, horizon);
-        double weight = 1.0;
-        for (std::int64_t lead = 0; lead < horizon; ++lead) {
-            weight *= decay_;
-            out.select(1, lead).add_(anomaly, weight);
-        }
-        return out;
+        return start(past)->next(horizon);
+    }
+    std::unique_ptr<Extrapolation> start(const torch::Tensor& past) const override {
+        check_past(past, *this, 1);
+        return frame_by_frame([anomaly = last_anomaly(past, period_, decay_), cycle = seasonal_.forecast(past, period_),
+                               weight = 1.0, period = period_, decay = decay_](std::int64_t lead) mutable {
+            weight *= decay;
+            return cycle.select(1, (lead - 1) % period).add(anomaly, weight);
+        });
     }
 
  private:
@@ -122,6 +166,9 @@ class Climatology : public Baseline {
                         "", "forecast frames of the size that the model was trained on");
         }
         return mean_.to(past.options()).expand({past.size(0), horizon, -1, -1, -1}).contiguous();
+    }
+    std::unique_ptr<Extrapolation> start(const torch::Tensor& past) const override {
+        return frame_by_frame([frame = forecast(past, 1).select(1, 0)](std::int64_t) { return frame; });
     }
 
  private:
@@ -149,6 +196,10 @@ std::vector<Window> sample(const std::vector<Window>& windows, const WindowOptio
 }
 
 }  // namespace
+
+std::unique_ptr<Extrapolation> Baseline::start(const torch::Tensor& past) const {
+    return std::make_unique<FromTheStart>(*this, past);
+}
 
 std::unique_ptr<Baseline> make_persistence(double mean) { return std::make_unique<Persistence>(mean); }
 

@@ -12,6 +12,15 @@
 
 namespace nowcell {
 
+/// A baseline's forecast in progress.
+class Extrapolation {
+ public:
+    virtual ~Extrapolation() = default;
+
+    /// The lead times after those that were taken before, (B,leads,C,H,W) float32; leads >= 1.
+    virtual torch::Tensor next(std::int64_t leads) = 0;
+};
+
 /// A forecast without learning. All tensors are in physical units.
 class Baseline {
  public:
@@ -23,6 +32,11 @@ class Baseline {
     /// past: (B,P,C,H,W) float32, P >= history(), oldest first; a missing value is NaN and takes no part.
     /// Returns (B,horizon,C,H,W) float32: lead times 1..horizon after the last past frame. All of it is finite.
     virtual torch::Tensor forecast(const torch::Tensor& past, std::int64_t horizon) const = 0;
+
+    /// The same lead times, taken some at a time: bit for bit those of forecast(), whatever the pieces. Memory and time
+    /// per lead time are constant, but here, for baselines without a way of their own: all lead times so far are made
+    /// again. The baseline must outlive the result.
+    virtual std::unique_ptr<Extrapolation> start(const torch::Tensor& past) const;
 };
 
 /// What the baselines of one data set need to know; stored in the checkpoint.

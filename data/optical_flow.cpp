@@ -160,19 +160,60 @@ std::vector<cv::Mat> moved_planes(const torch::Tensor& past) {
     return planes;
 }
 
-// past: (P,C,H,W) contiguous; out: (horizon,C,H,W) contiguous, written in place.
-void extrapolate(const torch::Tensor& past, const torch::Tensor& out) {
-    const std::vector<cv::Mat> last = moved_planes(past);
-    const cv::Mat flow = backward_flow(channel_mean(past[past.size(0) - 1]), channel_mean(past[past.size(0) - 2]));
-    cv::Mat positions = pixel_positions(flow.size());
+// One item on its way: what moves, and where each pixel of the lead time at hand was in it.
+struct Path {
+    std::vector<cv::Mat> last;
+    cv::Mat flow;
+    cv::Mat positions;
+};
+
+// past: (P,C,H,W) contiguous.
+Path path_of(const torch::Tensor& past) {
+    Path path{moved_planes(past),
+              backward_flow(channel_mean(past[past.size(0) - 1]), channel_mean(past[past.size(0) - 2])),
+              {}};
+    path.positions = pixel_positions(path.flow.size());
+    return path;
+}
+
+// out: (leads,C,H,W) contiguous, written in place.
+void extrapolate(Path& path, const torch::Tensor& out) {
     for (std::int64_t lead = 0; lead < out.size(0); ++lead) {
         // One step back along the path of each pixel, with the flow met there.
-        positions += sample(flow, positions);
+        path.positions += sample(path.flow, path.positions);
         for (std::int64_t channel = 0; channel < out.size(1); ++channel) {
-            sample(last[static_cast<std::size_t>(channel)], positions).copyTo(as_mat(out[lead][channel]));
+            sample(path.last[static_cast<std::size_t>(channel)], path.positions).copyTo(as_mat(out[lead][channel]));
         }
     }
 }
+
+template <typename Use>  // use(n)
+void for_each_item(std::int64_t batch, const Use& use) {
+    at::parallel_for(0, batch, 1, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t n = begin; n < end; ++n) use(n);
+    });
+}
+
+class Motion : public Extrapolation {
+ public:
+    Motion(const torch::Tensor& past, double mean)
+        : shape_(past.sizes().vec()), device_(past.device()), mean_(mean), paths_(static_cast<std::size_t>(shape_[0])) {
+        const torch::Tensor frames = past.to(torch::kCPU, torch::kFloat32).contiguous();
+        for_each_item(shape_[0], [&](std::int64_t n) { paths_[static_cast<std::size_t>(n)] = path_of(frames[n]); });
+    }
+
+    torch::Tensor next(std::int64_t leads) override {
+        const torch::Tensor out = torch::empty({shape_[0], leads, shape_[2], shape_[3], shape_[4]});
+        for_each_item(shape_[0], [&](std::int64_t n) { extrapolate(paths_[static_cast<std::size_t>(n)], out[n]); });
+        return fill_missing(out, "mask", mean_).to(device_);
+    }
+
+ private:
+    std::vector<std::int64_t> shape_;
+    torch::Device device_;
+    double mean_;
+    std::vector<Path> paths_;
+};
 
 class OpticalFlow : public Baseline {
  public:
@@ -181,17 +222,16 @@ class OpticalFlow : public Baseline {
     std::int64_t history() const override { return 2; }
 
     torch::Tensor forecast(const torch::Tensor& past, std::int64_t horizon) const override {
+        return start(past)->next(horizon);
+    }
+
+    std::unique_ptr<Extrapolation> start(const torch::Tensor& past) const override {
         constexpr std::int64_t kMostSide = 32766;  // positions are 16-bit numbers inside cv::remap
         if (past.dim() != 5 || past.size(1) < 2 || std::max(past.size(3), past.size(4)) > kMostSide) {
             throw Error(ExitCode::data,
                         fmt::format("the optical-flow baseline needs 2 past frames of at most {0}x{0} px", kMostSide));
         }
-        const torch::Tensor frames = past.to(torch::kCPU, torch::kFloat32).contiguous();
-        const torch::Tensor out = torch::empty({past.size(0), horizon, past.size(2), past.size(3), past.size(4)});
-        at::parallel_for(0, past.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
-            for (std::int64_t n = begin; n < end; ++n) extrapolate(frames[n], out[n]);
-        });
-        return fill_missing(out, "mask", mean_).to(past.device());
+        return std::make_unique<Motion>(past, mean_);
     }
 
  private:
