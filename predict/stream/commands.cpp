@@ -70,8 +70,8 @@ ServiceOptions service_options(const Request& request) {
 int stream(const Request& request) {
     choose_threads(request);
     const ServiceOptions options = service_options(request);
-    const Forecaster model = Forecaster::load(request.text("--model"), choose_device(request.text("--device", "auto")),
-                                              request.overrides());
+    const Forecaster model =
+        Forecaster::load(request.text("--model"), choose_device(request.text("--device", "auto")), request.overrides());
     Stream frames(model, stream_options(request));
     log_info(describe(model.device()));
     Service service(model, frames, options);

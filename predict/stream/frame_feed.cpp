@@ -108,8 +108,8 @@ Offer FolderFeed::read() {
     const SourceInfo& info = frames_->info();
     if (info.frames.size() != 1 || info.frames.front() == 0) {
         Offer offer{info.path};
-        offer.refusal = Refusal{"unreadable", fmt::format("{} recordings, expected one of at least one frame",
-                                                          info.frames.size())};
+        offer.refusal =
+            Refusal{"unreadable", fmt::format("{} recordings, expected one of at least one frame", info.frames.size())};
         return offer;
     }
     Offer offer = described(index_++);

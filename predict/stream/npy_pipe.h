@@ -14,7 +14,7 @@ namespace nowcell {
 /// An array of a pipe, and what a line of JSON in front of it said.
 struct PipedFrame {
     std::vector<std::int64_t> shape;
-    torch::Tensor values;            ///< (C,H,W) float32, NaN for what is not finite; undefined where it is not wanted
+    torch::Tensor values;             ///< (C,H,W) float32, NaN for what is not finite; undefined where it is not wanted
     std::optional<std::string> when;  ///< "time" of the line: a date; a number as text
 };
 

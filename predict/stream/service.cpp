@@ -24,7 +24,9 @@ constexpr double kWait_s = 0.2;  // between looks for a signal
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-double now_unix_s() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
+double now_unix_s() {
+    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
 
 std::vector<std::int64_t> numbers_of(const SafeTensors& saved) {
     const auto found = saved.tensors.find("seen");
@@ -140,8 +142,12 @@ void Service::step(Offer offer) {
     }
     if (seen.ready) {
         const TrainedOn& trained = forecaster_.trained_on();
-        ForecastRecord record{trained.units, trained.step_s * static_cast<double>(forecaster_.data().window.frame_step),
-                              {}, {}, options_.model, options_.command_line};
+        ForecastRecord record{trained.units,
+                              trained.step_s * static_cast<double>(forecaster_.data().window.frame_step),
+                              {},
+                              {},
+                              options_.model,
+                              options_.command_line};
         path = output_.write(stream_.forecast(), offer, stream_.counts().offered, std::move(record));
         last_forecast_ = path;
         ++forecasts_;

@@ -2,7 +2,6 @@
 
 #include "src/error.h"
 
-#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <ATen/ATen.h>
@@ -18,9 +17,7 @@ using Json = nlohmann::json;
 
 constexpr const char* kSchema = "nowcell.stream-state/1";
 
-std::uint64_t hash_of(const torch::Tensor& values) {
-    return XXH3_64bits(values.const_data_ptr(), values.nbytes());
-}
+std::uint64_t hash_of(const torch::Tensor& values) { return XXH3_64bits(values.const_data_ptr(), values.nbytes()); }
 
 std::unique_ptr<Context> make_context(const Forecaster& forecaster, const std::string& kind) {
     if (kind == "window") return window_context(forecaster);
@@ -42,9 +39,8 @@ Stream::Stream(const Forecaster& forecaster, StreamOptions options)
         throw Error(ExitCode::usage, problem->what, "", problem->hint);
     }
     if (needed_ < forecaster.least_history() || needed_ > forecaster.history()) {
-        throw Error(ExitCode::usage,
-                    fmt::format("--min-input {}: the model forecasts from {} to {} steps", needed_,
-                                forecaster.least_history(), forecaster.history()));
+        throw Error(ExitCode::usage, fmt::format("--min-input {}: the model forecasts from {} to {} steps", needed_,
+                                                 forecaster.least_history(), forecaster.history()));
     }
 }
 
@@ -128,7 +124,8 @@ Observation Stream::observe(torch::Tensor values, const std::optional<FrameTime>
     std::vector<std::string> flags;
     const double missing = missing_share(values);
     // Nothing is to be filled where the model was not trained on missing values.
-    const bool none = missing > 0.0 && (missing >= options_.most_missing || forecaster_.data().source.missing == "error");
+    const bool none =
+        missing > 0.0 && (missing >= options_.most_missing || forecaster_.data().source.missing == "error");
     if (missing > 0.0) flags.push_back(none ? "missing" : "partly-missing");
     if (distance.off_step) flags.push_back("off-step");
     const std::int64_t gap = distance.steps - (none ? 0 : 1);
@@ -185,8 +182,8 @@ void Stream::load(const SafeTensors& saved, const std::string& model, const std:
     try {
         const Json json = Json::parse(saved.metadata.at("stream"));
         const auto expect = [&](const char* name, const Json& expected) {
-            if (json.at(name) != expected) fail(fmt::format("its {} is {}, expected {}", name, json.at(name).dump(),
-                                                            expected.dump()));
+            if (json.at(name) != expected)
+                fail(fmt::format("its {} is {}, expected {}", name, json.at(name).dump(), expected.dump()));
         };
         expect("schema", kSchema);
         if (json.at("model") != model) fail("it is of another model");

@@ -13,13 +13,14 @@
 namespace nowcell {
 
 struct StreamOptions {
-    std::int64_t horizon = 0;        ///< lead times of a forecast; 0: the output steps of training
-    std::string context = "window";  ///< "window": the last frames, as predict reads; "all": every frame since the start
-    std::int64_t min_input = 0;      ///< steps before the first forecast; 0: all that the model was trained on
-    std::string gap = "fill";        ///< missing steps: "fill" by the model's forecast, "hold" the last frame, "reset"
-    std::int64_t longest_gap = 3;    ///< steps in a row that are filled; more: the stream starts over
-    double most_missing = 1.0;       ///< a frame with this share of missing values, or more, is a missing frame
-    double step = 0.0;               ///< see StreamClock
+    std::int64_t horizon = 0;  ///< lead times of a forecast; 0: the output steps of training
+    std::string context =
+        "window";                  ///< "window": the last frames, as predict reads; "all": every frame since the start
+    std::int64_t min_input = 0;    ///< steps before the first forecast; 0: all that the model was trained on
+    std::string gap = "fill";      ///< missing steps: "fill" by the model's forecast, "hold" the last frame, "reset"
+    std::int64_t longest_gap = 3;  ///< steps in a row that are filled; more: the stream starts over
+    double most_missing = 1.0;     ///< a frame with this share of missing values, or more, is a missing frame
+    double step = 0.0;             ///< see StreamClock
     std::optional<FrameSize> frame;  ///< nothing: the size of training
 };
 

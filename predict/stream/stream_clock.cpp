@@ -9,8 +9,8 @@ namespace nowcell {
 
 namespace {
 
-constexpr double kTolerance = 0.01;      // of a step
-constexpr double kMostSteps = 1e15;      // beyond, a gap is just long
+constexpr double kTolerance = 0.01;       // of a step
+constexpr double kMostSteps = 1e15;       // beyond, a gap is just long
 constexpr double kClearlyShorter = 0.75;  // of what was learned
 
 }  // namespace

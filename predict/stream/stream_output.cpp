@@ -63,8 +63,9 @@ void ForecastOutput::begin(bool goes_on, bool force) {
         if (is_forecast(name)) found.push_back(name);
     }
     if (!found.empty() && !goes_on && !force) {
-        throw Error(ExitCode::output, fmt::format("{} holds forecasts, {} for one", path_, found.front()), "",
-                    "choose another folder, go on with the --state that belongs to them, or add --force to replace them");
+        throw Error(
+            ExitCode::output, fmt::format("{} holds forecasts, {} for one", path_, found.front()), "",
+            "choose another folder, go on with the --state that belongs to them, or add --force to replace them");
     }
     std::sort(found.begin(), found.end());
     if (keep_ > 0) files_.assign(found.begin(), found.end());
@@ -96,8 +97,8 @@ std::string ForecastOutput::write(const torch::Tensor& frames, const Offer& offe
 
 void StatusLines::write(const nlohmann::ordered_json& line) const {
     if (path_.empty()) return;
-    const std::string text =
-        line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";  // a path may hold any bytes
+    const std::string text = line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
+                             "\n";  // a path may hold any bytes
     if (path_ == "-") return write_all(STDOUT_FILENO, text.data(), text.size(), "standard output");
     // Opened for each line: whoever moves the file away gets a new one.
     const int file = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);

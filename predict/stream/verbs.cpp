@@ -24,8 +24,8 @@ std::vector<Flag> policy_flags() {
              .help = "missing steps: fill them by the model's own forecast, hold the last frame, or reset: start over",
              .fallback = "fill",
              .choices = {"fill", "hold", "reset"}},
-            count("--longest-gap", "steps in a row that are filled or held; after more the stream starts over; default: 3",
-                  0),
+            count("--longest-gap",
+                  "steps in a row that are filled or held; after more the stream starts over; default: 3", 0),
             {.name = "--max-missing",
              .type = FlagType::number,
              .value = "SHARE",
@@ -42,22 +42,24 @@ std::vector<Flag> policy_flags() {
 }
 
 std::vector<Flag> service_flags() {
-    return {{.name = "--state",
-             .value = "FILE",
-             .help = "keep the state here; a stream that ended or was killed goes on from it"},
-            count("--save-every", "frames between two saves of the state; default: 1"),
-            {.name = "--status", .value = "FILE|-", .help = "append a JSON line about every frame"},
-            count("--keep", "forecast files that stay, the newest; default: all"),
-            {.name = "--on-lag",
-             .value = "POLICY",
-             .help = "when the next frame is there already: forecast from every frame, or from the newest only",
-             .fallback = "every",
-             .choices = {"every", "forecast-newest"}},
-            seconds("--poll", "seconds between looks at the whole folder, for what the system does not report (network "
-                              "file systems); default: 5"),
-            seconds("--settle", "a file whose writing is not reported is complete when unchanged for so long; default: 1"),
-            count("--max-frames", "end after so many frames"),
-            seconds("--until-idle", "end when no frame has come for so many seconds")};
+    return {
+        {.name = "--state",
+         .value = "FILE",
+         .help = "keep the state here; a stream that ended or was killed goes on from it"},
+        count("--save-every", "frames between two saves of the state; default: 1"),
+        {.name = "--status", .value = "FILE|-", .help = "append a JSON line about every frame"},
+        count("--keep", "forecast files that stay, the newest; default: all"),
+        {.name = "--on-lag",
+         .value = "POLICY",
+         .help = "when the next frame is there already: forecast from every frame, or from the newest only",
+         .fallback = "every",
+         .choices = {"every", "forecast-newest"}},
+        seconds("--poll",
+                "seconds between looks at the whole folder, for what the system does not report (network "
+                "file systems); default: 5"),
+        seconds("--settle", "a file whose writing is not reported is complete when unchanged for so long; default: 1"),
+        count("--max-frames", "end after so many frames"),
+        seconds("--until-idle", "end when no frame has come for so many seconds")};
 }
 
 }  // namespace
@@ -84,7 +86,9 @@ Verb stream_verb() {
     add({{.name = "--dataset",
           .value = "NAME",
           .help = "dataset in the files; default: as in training, else the only one"},
-         {.name = "--layout", .value = "DIMS", .help = "dimensions of the files in their order, such as hw, chw or thw"},
+         {.name = "--layout",
+          .value = "DIMS",
+          .help = "dimensions of the files in their order, such as hw, chw or thw"},
          {.name = "--missing",
           .value = "POLICY",
           .help = "what a missing value does; default: as in training; error: such frames are missing frames",
@@ -106,15 +110,13 @@ Verb stream_verb() {
 
 Verb bench_stream_verb() {
     return {.name = "bench stream",
-            .summary = "Time a stream frame by frame, with a window and with all frames as context, and measure whether "
-                       "its memory grows.",
+            .summary =
+                "Time a stream frame by frame, with a window and with all frames as context, and measure whether "
+                "its memory grows.",
             .handler = "nowcell_bench_stream",
-            .flags = {report_flag(),
-                      json_flag(),
-                      force_flag(),
+            .flags = {report_flag(), json_flag(), force_flag(),
                       count("--frames", "frames of the memory test; default: 10000", 1000, 1e8),
-                      count("--timed", "frames that are timed; default: 500", 100, 1e6),
-                      threads_flag()},
+                      count("--timed", "frames that are timed; default: 500", 100, 1e6), threads_flag()},
             .examples = {"nowcell bench stream", "nowcell bench stream --frames 100000 --json -"}};
 }
 

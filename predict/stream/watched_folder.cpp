@@ -3,7 +3,6 @@
 #include "predict/stream/frame_names.h"
 #include "src/error.h"
 
-#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <fmt/format.h>
@@ -26,9 +25,7 @@ namespace fs = std::filesystem;
 
 constexpr double kGlance_s = 0.1;  // between looks while files settle
 
-double now_s() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 bool ends_with(const std::string& name, const std::string& end) {
     return name.size() >= end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0;
@@ -73,7 +70,8 @@ WatchedFolder::WatchedFolder(std::string path, const WatchOptions& options, cons
     events_ = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     // Without it the folder is looked at every poll_s.
     if (events_ >= 0) {
-        ::inotify_add_watch(events_, path_.c_str(), IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE);
+        ::inotify_add_watch(events_, path_.c_str(),
+                            IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE);
     }
     const std::unordered_set<std::int64_t> known(seen.begin(), seen.end());
     for (const std::string& name : first) give(name, entries_[name]);
@@ -152,8 +150,9 @@ void WatchedFolder::look() {
         const std::int64_t signature = passed_over(name) ? 0 : signature_of(path_, name);
         if (signature == 0) continue;
         const auto before = entries_.find(name);
-        Entry entry = before == entries_.end() ? Entry{signature, false, false, now_s() - (start ? age_s(file.path()) : 0.0)}
-                                               : before->second;
+        Entry entry = before == entries_.end()
+                          ? Entry{signature, false, false, now_s() - (start ? age_s(file.path()) : 0.0)}
+                          : before->second;
         if (entry.signature != signature) entry = {signature, false, entry.written, now_s()};
         if (!entry.given && settled(entry)) found.push_back(name);
         growing_ = growing_ || (!entry.given && !settled(entry));

@@ -15,8 +15,9 @@ struct WatchOptions {
     double start_s = 5.0;   ///< that files which are there, but still grow, are waited for at the start
 };
 
-/// Gives each file once, complete: closed by who wrote it, or renamed, or settled. In the order in which they come; those that are there at the start in the order of
-/// earlier_name(). A file whose content is replaced is given again. Hidden files, sub-folders and names that end with
+/// Gives each file once, complete: closed by who wrote it, or renamed, or settled. In the order in which they come;
+/// those that are there at the start in the order of earlier_name(). A file whose content is replaced is given again.
+/// Hidden files, sub-folders and names that end with
 /// ".tmp", ".part" or "~" are not looked at. Memory is that of the names in the folder.
 class WatchedFolder {
  public:

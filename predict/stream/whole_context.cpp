@@ -17,13 +17,8 @@ class WholeContext final : public Context {
         : forecaster_(forecaster),
           frame_step_(forecaster.data().window.frame_step),
           hold_(forecaster.data().source.missing == "hold") {
-        const ModelOptions& model = forecaster.network().options();
-        const char* const why = model.relative        ? "model.relative: frames are seen relative to the last of an input"
-                                : model.looks_ahead() ? "model.time_padding = \"same\": lead times see later ones"
-                                                      : nullptr;
-        if (why == nullptr) return reset();
-        throw Error(ExitCode::model, fmt::format("this network cannot read one frame after the other ({})", why), "",
-                    "--context window");
+        check(forecaster.network().options());
+        reset();
     }
 
     void observe(const torch::Tensor& frame, bool filled) override {
@@ -85,6 +80,15 @@ class WholeContext final : public Context {
         torch::Tensor held;  // the last known value of each pixel
     };
     static constexpr const char* kHeld = "held";
+
+    static void check(const ModelOptions& model) {
+        const char* why = nullptr;
+        if (model.relative) why = "model.relative: frames are seen relative to the last one of an input";
+        if (model.looks_ahead()) why = "model.time_padding = \"same\": lead times see later ones";
+        if (why == nullptr) return;
+        throw Error(ExitCode::model, fmt::format("this network cannot read one frame after the other ({})", why), "",
+                    "--context window");
+    }
 
     void load_phase(const SafeTensors& file, const std::string& prefix, Phase& phase) const {
         std::map<std::string, torch::Tensor> tensors;

@@ -1,7 +1,7 @@
 // The program as a service: files that come into a folder, arrays on standard input, kills and signals.
+#include "predict/stream/stream.h"
 #include "data/write/hdf5_io.h"
 #include "data/write/npy_stream.h"
-#include "predict/stream/stream.h"
 #include "src/checkpoint.h"
 
 #include <ATen/ATen.h>
@@ -41,8 +41,9 @@ Forecaster small_model(int seed = 1) {
                                         {"data.input_steps=4", "data.output_steps=2", "data.missing=mask"});
     at::manual_seed(seed);
     const TrainedOn on{1, kHeight, kWidth, "1", 300.0, "memory", "/frames", ""};
-    return {config, make_sequence_model(1, ModelOptions::from(config), on.frame()), Normalizer{},
-            BaselineOptions{0, 0.9, at::zeros({1, kHeight, kWidth}), 0.0}, on, torch::kCPU};
+    return {config,       make_sequence_model(1, ModelOptions::from(config), on.frame()),
+            Normalizer{}, BaselineOptions{0, 0.9, at::zeros({1, kHeight, kWidth}), 0.0},
+            on,           torch::kCPU};
 }
 
 void save_model(const std::string& path, int seed = 1) {
@@ -139,9 +140,9 @@ class Running {
 };
 
 std::vector<std::string> words(const std::vector<std::string>& more = {}) {
-    std::vector<std::string> out = {"stream",   "--model",      "model.safetensors", "--input", "in",
-                                    "--output", "out",          "--threads",         "1",       "--status",
-                                    "s.jsonl",  "--settle",     "0.3"};
+    std::vector<std::string> out = {
+        "stream",    "--model", "model.safetensors", "--input", "in",       "--output", "out",
+        "--threads", "1",       "--status",          "s.jsonl", "--settle", "0.3"};
     out.insert(out.end(), more.begin(), more.end());
     return out;
 }
@@ -344,7 +345,8 @@ int kills_wanted() {
 
 }  // namespace
 
-TEST_CASE("bad files are flagged, and a stream that is killed at random moments forecasts what an undisturbed one does") {
+TEST_CASE(
+    "bad files are flagged, and a stream that is killed at random moments forecasts what an undisturbed one does") {
     const Place calm, place;
     const auto files = files_with_bad_ones(calm, 60, test_seed());
     const auto run_words = words({"--state", "state", "--save-every", "4"});

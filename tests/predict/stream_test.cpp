@@ -29,9 +29,12 @@ Forecaster small_model(const std::vector<std::string>& overrides = {}, int seed 
     const Config config = Config::parse("[[model.layers]]\nfilters = 3\n", "small", all);
     at::manual_seed(seed);
     const TrainedOn on{channels, kHeight, kWidth, units, step_s, "memory", "/frames", ""};
-    return {config, make_sequence_model(channels, ModelOptions::from(config), on.frame()),
-            Normalizer{"minmax", 0.0, 2.0, 0.7, 0.5}, BaselineOptions{0, 0.9, at::zeros({channels, kHeight, kWidth}), 0.0},
-            on, torch::kCPU};
+    return {config,
+            make_sequence_model(channels, ModelOptions::from(config), on.frame()),
+            Normalizer{"minmax", 0.0, 2.0, 0.7, 0.5},
+            BaselineOptions{0, 0.9, at::zeros({channels, kHeight, kWidth}), 0.0},
+            on,
+            torch::kCPU};
 }
 
 torch::Tensor frame(std::uint64_t seed, std::int64_t channels = 1) {
@@ -66,7 +69,8 @@ torch::Tensor whole_forecast(const Forecaster& model, const std::vector<torch::T
 
 // A stream that has read steps 0 to 5.
 Stream& warmed(Stream& stream) {
-    for (std::int64_t step = 0; step < 6; ++step) stream.observe(frame(static_cast<std::uint64_t>(step)), at_step(step));
+    for (std::int64_t step = 0; step < 6; ++step)
+        stream.observe(frame(static_cast<std::uint64_t>(step)), at_step(step));
     REQUIRE(stream.ready());
     return stream;
 }
@@ -289,7 +293,8 @@ TEST_CASE("with frame_step a stream reads every second frame, as windows do") {
         const auto expected = [&](std::size_t end, std::int64_t horizon) {  // from frames end - 1, end - 3, ...
             std::vector<torch::Tensor> chosen;
             for (std::size_t i = (end - 1) % 2; i < end; i += 2) chosen.push_back(all[i]);
-            return context == "window" ? batch_forecast(model, chosen, horizon) : whole_forecast(model, chosen, horizon);
+            return context == "window" ? batch_forecast(model, chosen, horizon)
+                                       : whole_forecast(model, chosen, horizon);
         };
         for (std::uint64_t i = 0; i < 14; ++i) {
             if (i == 10) {  // is missing
@@ -492,8 +497,8 @@ class FilledPipe {
 
 // What numpy.save writes.
 std::string npy(const std::string& type, const std::string& shape, const std::string& values, bool fortran = false) {
-    std::string header = fmt::format("{{'descr': '{}', 'fortran_order': {}, 'shape': {}, }}\n", type,
-                                     fortran ? "True" : "False", shape);
+    std::string header =
+        fmt::format("{{'descr': '{}', 'fortran_order': {}, 'shape': {}, }}\n", type, fortran ? "True" : "False", shape);
     std::string out("\x93NUMPY\x01\x00", 8);
     out += static_cast<char>(header.size() & 0xff);
     out += static_cast<char>(header.size() >> 8);
@@ -507,7 +512,8 @@ bool any(const std::vector<std::int64_t>&) { return true; }
 TEST_CASE("arrays come out of a pipe whole, however they were cut, in any type and order") {
     const std::string bytes = npy("|u1", "(2, 3)", std::string("\1\2\3\4\5\6", 6)) + "{\"time\": 17}\n" +
                               npy("|i1", "(1, 2, 2)", std::string("\1\2\3\4", 4), true) +
-                              "{\"time\": \"2026-01-01\", \"x\": 1}\n\n" + npy(">i2", "(1, 2)", std::string("\0\1\1\0", 4));
+                              "{\"time\": \"2026-01-01\", \"x\": 1}\n\n" +
+                              npy(">i2", "(1, 2)", std::string("\0\1\1\0", 4));
     for (std::size_t piece : {bytes.size(), std::size_t{1}, std::size_t{7}}) {
         FilledPipe pipe("");
         NpyPipe reader(pipe.reading());
