@@ -17,12 +17,13 @@
 namespace nowcell {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using Json = nlohmann::ordered_json;
 
 constexpr double kWait_s = 0.2;  // between looks for a signal
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
 
 double now_unix_s() {
     return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -98,8 +99,9 @@ int Service::run() {
     Clock::time_point active = Clock::now();
     while (stop_.received() == 0) {
         if (options_.max_frames > 0 && frames_ >= options_.max_frames) break;
-        if (auto offer = feed_->next()) {
-            step(std::move(*offer));
+        const Clock::time_point start = Clock::now();
+        if (auto offer = next()) {
+            step(*offer, start);
             active = Clock::now();
             continue;
         }
@@ -109,6 +111,16 @@ int Service::run() {
     }
     save();
     return stop_.received();
+}
+
+// What was read before an input that cannot be read on is not lost.
+std::optional<Offer> Service::next() {
+    try {
+        return feed_->next();
+    } catch (const Error&) {
+        save();
+        throw;
+    }
 }
 
 // A file is noted before its first frame is taken: should the process be killed, it is taken again in its turn.
@@ -131,8 +143,7 @@ Observation Service::observe(const Offer& offer) {
     return stream_.observe(offer.values, offer.time, offer.after_jump);
 }
 
-void Service::step(Offer offer) {
-    const Clock::time_point start = Clock::now();
+void Service::step(const Offer& offer, Clock::time_point start) {
     note_file(offer);
     Observation seen = observe(offer);
     std::string path;

@@ -6,7 +6,9 @@
 #include "predict/stream/stream_output.h"
 #include "src/stop_signal.h"
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace nowcell {
@@ -43,8 +45,11 @@ class Service {
     std::int64_t forecasts() const { return forecasts_; }  ///< made in this run
 
  private:
+    using Clock = std::chrono::steady_clock;
+
     void open_input(const SafeTensors& saved);
-    void step(Offer offer);
+    std::optional<Offer> next();
+    void step(const Offer& offer, Clock::time_point start);
     Observation observe(const Offer& offer);
     void tell(const Offer& offer, const Observation& seen, const std::string& path, double latency_s);
     void note_file(const Offer& offer);
