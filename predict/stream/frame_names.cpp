@@ -4,7 +4,10 @@
 #include "data/formats/name_times.h"
 #include "data/time_start.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <limits>
+#include <utility>
 
 namespace nowcell {
 namespace {
@@ -35,11 +38,17 @@ std::optional<FrameTime> time_of_name(const std::string& path) {
     return last_number(std::filesystem::path(path).stem().string());
 }
 
-bool earlier_name(const std::string& a, const std::string& b) {
-    const auto one = date_of_name(a), other = date_of_name(b);
-    if (one.has_value() != other.has_value()) return one.has_value();
-    if (one && *one != *other) return *one < *other;
-    return natural_less(a, b);
+void sort_names(std::vector<std::string>& names) {
+    constexpr double kNever = std::numeric_limits<double>::infinity();
+    std::vector<std::pair<double, std::string>> dated;
+    for (std::string& name : names) {
+        const double date = date_of_name(name).value_or(kNever);
+        dated.emplace_back(date, std::move(name));
+    }
+    std::sort(dated.begin(), dated.end(), [](const auto& a, const auto& b) {
+        return a.first != b.first ? a.first < b.first : natural_less(a.second, b.second);
+    });
+    for (std::size_t i = 0; i < names.size(); ++i) names[i] = std::move(dated[i].second);
 }
 
 }  // namespace nowcell

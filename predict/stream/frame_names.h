@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace nowcell {
 
@@ -13,6 +14,6 @@ namespace nowcell {
 std::optional<FrameTime> time_of_name(const std::string& path);
 
 /// Earlier dates first; what has none comes behind, and the rest is natural order.
-bool earlier_name(const std::string& a, const std::string& b);
+void sort_names(std::vector<std::string>& names);
 
 }  // namespace nowcell

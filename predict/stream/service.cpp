@@ -58,8 +58,13 @@ Service::Service(const Forecaster& forecaster, Stream& stream, ServiceOptions op
         again_ = state_->taken_after(saved_);
         goes_on = goes_on || !again_.empty();
     }
-    open_input(saved);
+    std::error_code ignored;
+    if (std::filesystem::equivalent(options_.input, options_.output, ignored)) {
+        throw Error(ExitCode::usage, "forecasts would go into the folder that is watched for frames", "",
+                    "choose another --output");
+    }
     output_.begin(goes_on, options_.force);
+    open_input(saved);
     const std::string where = options_.input == "-" ? "standard input" : options_.input;
     if (goes_on) {
         log_info(fmt::format("goes on after frame {}; {}", saved_,

@@ -78,7 +78,7 @@ WatchedFolder::WatchedFolder(std::string path, const WatchOptions& options, cons
     for (const fs::directory_entry& file : fs::directory_iterator(path_)) {
         const std::string name = file.path().filename().string();
         const std::int64_t signature = passed_over(name) ? 0 : signature_of(path_, name);
-        if (signature != 0 && known.count(signature) != 0) entries_[name] = {signature, true};
+        if (signature != 0 && known.count(signature) != 0) entries_[name] = {signature, true, false};
     }
     wait_for_start();
 }
@@ -95,8 +95,10 @@ void WatchedFolder::wait_for_start() {
     for (look(); growing_ && now_s() < end_s; look()) {
         std::this_thread::sleep_for(std::chrono::duration<double>(kGlance_s));
     }
-    std::sort(queue_.begin(), queue_.end(), earlier_name);
-    queue_.insert(queue_.begin(), first.begin(), first.end());
+    std::vector<std::string> names(queue_.begin(), queue_.end());
+    sort_names(names);
+    queue_ = first;
+    queue_.insert(queue_.end(), names.begin(), names.end());
 }
 
 bool WatchedFolder::settled(const Entry& entry) const {
@@ -104,8 +106,10 @@ bool WatchedFolder::settled(const Entry& entry) const {
 }
 
 void WatchedFolder::give(const std::string& name, Entry& entry) {
-    entry.given = true;
+    const bool replaced = std::exchange(entry.given, true);
+    entry.fresh = false;
     entry.signature = signature_of(path_, name);
+    if (replaced && std::find(queue_.begin(), queue_.end(), name) != queue_.end()) return;  // it was not read yet
     queue_.push_back(name);
 }
 
@@ -114,7 +118,7 @@ void WatchedFolder::closed(const std::string& name) {
     const std::int64_t signature = signature_of(path_, name);
     Entry& entry = entries_[name];
     entry.written = false;
-    if (signature == 0 || (entry.given && entry.signature == signature)) return;
+    if (signature == 0 || (entry.given && !entry.fresh && entry.signature == signature)) return;
     give(name, entry);
 }
 
@@ -151,15 +155,19 @@ void WatchedFolder::look() {
         if (signature == 0) continue;
         const auto before = entries_.find(name);
         Entry entry = before == entries_.end()
-                          ? Entry{signature, false, false, now_s() - (start ? age_s(file.path()) : 0.0)}
+                          ? Entry{signature, false, true, false, now_s() - (start ? age_s(file.path()) : 0.0)}
                           : before->second;
-        if (entry.signature != signature) entry = {signature, false, entry.written, now_s()};
-        if (!entry.given && settled(entry)) found.push_back(name);
-        growing_ = growing_ || (!entry.given && !settled(entry));
+        if (entry.signature != signature) {
+            entry.signature = signature;
+            entry.fresh = true;
+            entry.changed_s = now_s();
+        }
+        if (entry.fresh && settled(entry)) found.push_back(name);
+        growing_ = growing_ || (entry.fresh && !settled(entry));
         there[name] = entry;
     }
     entries_ = std::move(there);
-    std::sort(found.begin(), found.end(), earlier_name);
+    sort_names(found);
     for (const std::string& name : found) give(name, entries_[name]);
     looked_s_ = now_s();
 }
@@ -190,7 +198,7 @@ std::vector<std::int64_t> WatchedFolder::seen() const {
     const std::unordered_set<std::string> queued(queue_.begin(), queue_.end());
     std::vector<std::int64_t> out;
     for (const auto& [name, entry] : entries_) {
-        if (entry.given && queued.count(name) == 0) out.push_back(entry.signature);
+        if (entry.given && !entry.fresh && queued.count(name) == 0) out.push_back(entry.signature);
     }
     std::sort(out.begin(), out.end());
     return out;

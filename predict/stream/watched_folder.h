@@ -47,6 +47,7 @@ class WatchedFolder {
     struct Entry {
         std::int64_t signature = 0;  // of name, inode, size and time of the last change
         bool given = false;
+        bool fresh = true;       // its content was not given
         bool written = false;    // it is being written: its end will be reported
         double changed_s = 0.0;  // when the signature was last seen to change
     };
