@@ -45,6 +45,7 @@ Service::Service(const Forecaster& forecaster, Stream& stream, ServiceOptions op
       identity_(identity_of(forecaster)),
       output_(options_.output, options_.keep),
       status_(options_.status) {
+    if (options_.input != "-") check_watched(options_.input);
     SafeTensors saved;
     bool goes_on = false;
     if (!options_.state.empty()) {

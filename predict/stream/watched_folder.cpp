@@ -59,14 +59,17 @@ double age_s(const std::string& path) {
 
 }  // namespace
 
+void check_watched(const std::string& path) {
+    std::error_code ignored;
+    if (fs::is_directory(path, ignored)) return;
+    throw Error(ExitCode::data, fmt::format("cannot watch {}: no such folder", path), "",
+                "make it first, or give frames on standard input: --input -");
+}
+
 WatchedFolder::WatchedFolder(std::string path, const WatchOptions& options, const std::vector<std::int64_t>& seen,
                              const std::vector<std::string>& first)
     : path_(std::move(path)), options_(options) {
-    std::error_code ignored;
-    if (!fs::is_directory(path_, ignored)) {
-        throw Error(ExitCode::data, fmt::format("cannot watch {}: no such folder", path_), "",
-                    "make it first, or give frames on standard input: --input -");
-    }
+    check_watched(path_);
     events_ = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     // Without it the folder is looked at every poll_s.
     if (events_ >= 0) {
@@ -163,7 +166,7 @@ void WatchedFolder::look() {
             entry.changed_s = now_s();
         }
         if (entry.fresh && settled(entry)) found.push_back(name);
-        growing_ = growing_ || (entry.fresh && !settled(entry));
+        growing_ = growing_ || (entry.fresh && !entry.written && !settled(entry));
         there[name] = entry;
     }
     entries_ = std::move(there);

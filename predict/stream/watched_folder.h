@@ -15,6 +15,9 @@ struct WatchOptions {
     double start_s = 5.0;   ///< that files which are there, but still grow, are waited for at the start
 };
 
+/// Throws Error(data) when there is no such folder.
+void check_watched(const std::string& path);
+
 /// Gives each file once, complete: closed by who wrote it, or renamed, or settled. In the order in which they come;
 /// those that are there at the start in the order of earlier_name(). A file whose content is replaced is given again.
 /// Hidden files, sub-folders and names that end with
@@ -22,7 +25,7 @@ struct WatchOptions {
 class WatchedFolder {
  public:
     /// seen: signatures of files that need not be given; first: names that are given before all others.
-    /// Throws Error(data) when there is no such folder.
+    /// Throws as check_watched does.
     WatchedFolder(std::string path, const WatchOptions& options, const std::vector<std::int64_t>& seen = {},
                   const std::vector<std::string>& first = {});
     ~WatchedFolder();
