@@ -1,6 +1,7 @@
 #include "predict/verbs.h"
 
 #include "data/verbs.h"
+#include "predict/stream/verbs.h"
 
 namespace nowcell {
 namespace {
@@ -215,6 +216,8 @@ std::vector<Verb> predict_verbs() {
          .examples = {"nowcell predict --model runs/radar --input radar.h5 --horizon 12 --output forecast",
                       "nowcell predict --model runs/radar --input radar.h5 --start 40 --output past-case"}},
         evaluate_verb(),
+        stream_verb(),
+        bench_stream_verb(),
         preview_verb(),
         model_info_verb(),
     };
