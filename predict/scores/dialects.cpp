@@ -1,5 +1,6 @@
 #include "predict/scores/dialects.h"
 
+#include "predict/scores/ensemble_metrics.h"
 #include "predict/scores/families.h"
 #include "src/error.h"
 
@@ -29,7 +30,10 @@ struct Offer {
 using Offers = std::vector<Offer>;
 
 const Names kPooledRanks = {"corr-s", "scatter"};
-const Names kEnsembleScores = {"crps", "spread", "brier", "roc", "rank-histogram", "reliability"};
+
+bool is_of_ensembles(const std::string& name) {
+    return holds(ensemble_families(), name) || find_ensemble_metric(name) != nullptr;
+}
 
 // The ones of pysteps and of the standard alike.
 Names usual_contingency() {
@@ -175,7 +179,7 @@ void check(const ScoreOptions& options) {
     }
     const Names known = score_names(options.dialect);
     for (const std::string& name : options.metrics) {
-        if (holds(known, without_alias(name)) || holds(kEnsembleScores, name)) continue;
+        if (holds(known, without_alias(name)) || is_of_ensembles(name)) continue;
         throw Error(ExitCode::usage, fmt::format("the dialect {} has no score '{}'", options.dialect, name), "",
                     did_you_mean(name, known));
     }
@@ -234,7 +238,7 @@ Choice choose_scores(const ScoreOptions& asked) {
         const auto is_of = [&](const ChosenScore& one) {
             return one.quantity.metric == name || group_of(one.quantity.metric) == name;
         };
-        if (holds(kEnsembleScores, name)) continue;
+        if (is_of_ensembles(name)) continue;
         if (std::any_of(choice.scores.begin(), choice.scores.end(), is_of)) continue;
         throw Error(ExitCode::usage, "the score " + name + " needs thresholds", "", "--thresholds 0.5,2,10");
     }

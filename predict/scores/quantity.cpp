@@ -1,5 +1,7 @@
 #include "predict/scores/quantity.h"
 
+#include "predict/scores/ensemble_metrics.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -27,6 +29,9 @@ std::string_view base_of(std::string_view metric) {
 }  // namespace
 
 std::string unit_of(const std::string& metric, const std::string& data_units, const std::string& dialect) {
+    if (const EnsembleMetric* of_ensembles = find_ensemble_metric(metric)) {
+        return of_ensembles->in_data_units ? data_units : "1";
+    }
     const std::string_view base = base_of(metric);
     if (one_of(base, std::array<std::string_view, 3>{"psnr", "ralsd", "scatter"})) return "dB";
     if (dialect == "openstl" || dialect == "hko7" || data_units == "1") return "1";
@@ -37,12 +42,14 @@ std::string unit_of(const std::string& metric, const std::string& data_units, co
 }
 
 bool larger_is_better(const std::string& metric) {
+    if (const EnsembleMetric* of_ensembles = find_ensemble_metric(metric)) return of_ensembles->larger_is_better;
     return one_of(base_of(metric), std::array<std::string_view, 17>{"ssim", "ms-ssim", "psnr", "pod", "success-ratio",
                                                                     "csi", "ets", "hss", "hk", "acc", "sedi", "mcc",
                                                                     "f1", "fss", "corr-p", "corr-s", "rv"});
 }
 
 double best_value(const std::string& metric) {
+    if (const EnsembleMetric* of_ensembles = find_ensemble_metric(metric)) return of_ensembles->best_value;
     const std::string_view base = base_of(metric);
     if (base == "bias") return 0.0;
     return one_of(base, std::array<std::string_view, 4>{"frequency-bias", "sharpness", "beta1", "beta2"})
