@@ -72,9 +72,9 @@ void check_rate(const char* what, double frames_per_s) {
 
 // FFmpeg tells the container by the ending of the name, and does not say why a file cannot be opened.
 struct NamedTemporary {
-    NamedTemporary(const std::string& temporary, const std::string& path)
-        : path(temporary + std::filesystem::path(path).extension().string()) {
-        const int file = ::open(this->path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    NamedTemporary(const std::string& temporary, const std::string& like)
+        : path(temporary + std::filesystem::path(like).extension().string()) {
+        const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
         if (file < 0) throw std::system_error(errno, std::generic_category());
         ::close(file);
     }

@@ -11,8 +11,8 @@
 namespace nowcell {
 namespace {
 
-constexpr int kWidth = 760, kHeight = 440;
-constexpr int kSquareWidth = 560, kSquareHeight = 560;
+constexpr int kWidth = 680, kHeight = 420;
+constexpr int kSquareWidth = 520, kSquareHeight = 520;
 constexpr int kHistogramHeight = 210;
 constexpr int kNumberRoom = 56;  // of counts, so that the two charts of a reliability diagram align
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
@@ -71,19 +71,9 @@ Picture lead_curves(const std::string& title, const std::string& y_label, double
 }
 
 Picture spectra(const std::string& title, const std::vector<NamedCurve>& curves, const std::string& y_label,
-                double pixel_km) {
-    Chart chart{.title = title,
-                .x_label = pixel_km > 0 ? "wavelength [km]" : "wavelength [px]",
-                .y_label = y_label,
-                .curves = plain(curves)};
-    if (pixel_km > 0) {
-        for (Curve& curve : chart.curves) {
-            for (double& x : curve.x) x *= pixel_km;
-        }
-    }
-    std::vector<double> lengths;
-    for (const Curve& curve : chart.curves) lengths.insert(lengths.end(), curve.x.begin(), curve.x.end());
-    chart.x = log_axis(lengths);
+                const std::string& x_label) {
+    Chart chart{.title = title, .x_label = x_label, .y_label = y_label, .curves = plain(curves)};
+    chart.x = log_axis(all_of(curves, &NamedCurve::x));
     std::swap(chart.x->low, chart.x->high);
     chart.y = log_axis(all_of(curves, &NamedCurve::y));
     return picture_of(std::move(chart), kWidth, kHeight);
@@ -170,8 +160,8 @@ void write_lead_curves(const std::string& path, const std::string& title, const 
 }
 
 void write_spectra(const std::string& path, const std::string& title, const std::vector<NamedCurve>& curves,
-                   const std::string& y_label, double pixel_km) {
-    write_picture(path, spectra(title, curves, y_label, pixel_km));
+                   const std::string& y_label, const std::string& x_label) {
+    write_picture(path, spectra(title, curves, y_label, x_label));
 }
 
 void write_reliability(const std::string& path, const std::string& title, const std::vector<NamedCurve>& curves) {

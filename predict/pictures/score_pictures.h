@@ -20,10 +20,10 @@ struct NamedCurve {
 /// A score of each lead time. Curve::x counts lead times from 1; step_s: seconds between them, 0 when unknown.
 Picture lead_curves(const std::string& title, const std::string& y_label, double step_s, std::vector<Curve> curves);
 
-/// Spectra on logarithmic axes. x: wavelength in px, written in km where pixel_km is above 0; long waves stand left.
-/// Zeros have no place. y_label: "power [K^2]".
+/// Spectra on logarithmic axes. x: wavelengths in px, or in what x_label says, such as "wavelength [km]"; long waves
+/// stand left. Zeros have no place. y_label: "power [K^2]".
 Picture spectra(const std::string& title, const std::vector<NamedCurve>& curves, const std::string& y_label = "power",
-                double pixel_km = 0.0);
+                const std::string& x_label = "wavelength [px]");
 
 /// How often what was forecast with a probability (x, 0..1) came true (y, 0..1); weight: how often it was forecast. The
 /// diagonal is perfect; below the dashed line (half way to the observed frequency) a forecast has no skill. A histogram
@@ -43,7 +43,7 @@ double area_under(const NamedCurve& curve);
 void write_lead_curves(const std::string& path, const std::string& title, const std::string& y_label, double step_s,
                        const std::vector<Curve>& curves);
 void write_spectra(const std::string& path, const std::string& title, const std::vector<NamedCurve>& curves,
-                   const std::string& y_label = "power", double pixel_km = 0.0);
+                   const std::string& y_label = "power", const std::string& x_label = "wavelength [px]");
 void write_reliability(const std::string& path, const std::string& title, const std::vector<NamedCurve>& curves);
 void write_roc(const std::string& path, const std::string& title, const std::vector<NamedCurve>& curves);
 void write_rank_histogram(const std::string& path, const std::string& title, const std::vector<NamedCurve>& curves);
