@@ -177,6 +177,24 @@ Verb model_info_verb() {
                          "nowcell model info --model runs/digits --json -"}};
 }
 
+Verb report_verb() {
+    return {.name = "report",
+            .summary =
+                "Write one HTML page about runs and evaluations: it holds all it shows, runs no script and asks "
+                "for nothing.",
+            .handler = "nowcell_report",
+            .arguments = {{.name = "PATH",
+                           .help = "a run, a folder of nowcell evaluate --folder, or a file of its scores",
+                           .repeated = true}},
+            .flags = {output_flag("page to write; default: report.html"),
+                      {.name = "--title", .value = "TEXT", .help = "heading; default: the name of the only PATH"},
+                      force_flag(),
+                      threads_flag(),
+                      json_flag()},
+            .examples = {"nowcell report runs/radar -o radar.html",
+                         "nowcell report runs/a runs/b scores.json --title Rain"}};
+}
+
 }  // namespace
 
 std::vector<Verb> predict_verbs() {
@@ -219,6 +237,7 @@ std::vector<Verb> predict_verbs() {
         stream_verb(),
         bench_stream_verb(),
         preview_verb(),
+        report_verb(),
         model_info_verb(),
     };
 }
