@@ -124,8 +124,12 @@ std::vector<Quantity> ScoreTable::quantities() const {
 
 ScoreTable empty_table(const std::vector<Contender>& contenders, std::int64_t leads, const ScoreOptions& options,
                        const SourceInfo& info, const WindowOptions& window) {
-    ScoreTable table{
-        {}, info.units, info.step_s * static_cast<double>(window.frame_step), window.reach(window.steps()), {}};
+    ScoreTable table{{},
+                     info.units,
+                     info.step_s * static_cast<double>(window.frame_step),
+                     options.dialect,
+                     window.reach(window.steps()),
+                     {}};
     for (const Contender& contender : contenders) {
         std::optional<EnsembleScores> ensemble;
         if (contender.members > 1) ensemble.emplace(leads, contender.members, options);
