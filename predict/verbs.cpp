@@ -164,6 +164,13 @@ std::vector<Key> predict_keys() {
          .help = "score each window after every input frame from this one on, as a stream forecasts from the few that "
                  "it has at first; baselines that need more frames are left out. 0: after the last input frame alone",
          .min = 0},
+        {.name = "eval.baselines",
+         .type = KeyType::texts,
+         .fallback = "[]",
+         .help = "forecasts without learning that are scored beside the network, in this order; []: all that the data "
+                 "allow",
+         .choices = {"persistence", "seasonal", "anomaly", "climatology", "linear-trend", "optical-flow", "farneback",
+                     "s-prog"}},
         {.name = "eval.batch",
          .type = KeyType::integer,
          .fallback = "16",
