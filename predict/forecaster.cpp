@@ -66,6 +66,8 @@ Forecaster::Forecaster(Config config, std::shared_ptr<SequenceModel> network, No
       trained_on_(std::move(trained_on)),
       device_(device) {
     baselines_.mean = normalizer_.mean;
+    baselines_.units = trained_on_.units;
+    baselines_.step_s = trained_on_.step_s;
     for (const std::string& name : network_->options().guides()) guides_.push_back(make_baseline(name, baselines_));
     network_->to(device_);
 }

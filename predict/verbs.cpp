@@ -290,6 +290,13 @@ std::vector<Key> predict_keys() {
          .fallback = "[]",
          .help = "[min, max]: what SSIM, PSNR and the dialects on 0..1 call 0 and 1; empty: the range of the training "
                  "part"},
+        {.name = "eval.baselines",
+         .type = KeyType::texts,
+         .fallback = "[]",
+         .help = "forecasts without learning that are scored beside the network, in this order; []: all that the data "
+                 "allow",
+         .choices = {"persistence", "seasonal", "anomaly", "climatology", "linear-trend", "optical-flow", "farneback",
+                     "s-prog"}},
         {.name = "eval.batch",
          .type = KeyType::integer,
          .fallback = "16",
