@@ -1,10 +1,8 @@
-// The handlers of predict and evaluate.
-#include "data/paired_source.h"
-#include "predict/evaluation.h"
+// The handler of predict.
+#include "data/loader.h"
 #include "predict/forecast_file.h"
-#include "predict/forecaster.h"
+#include "predict/model_input.h"
 #include "predict/pictures/pictures.h"
-#include "predict/scores/score_table.h"
 #include "src/device.h"
 #include "src/engine_log.h"
 #include "src/error.h"
@@ -21,42 +19,6 @@
 
 namespace nowcell {
 namespace {
-
-// The source that --input names: read as in training where that fits, else as the file itself suggests.
-std::unique_ptr<FrameSource> open_input(const Request& request, const Forecaster& model) {
-    SourceOptions options = model.data().source;
-    options.path = request.text("--input");
-    options.dataset = request.text("--dataset", options.dataset);
-    std::unique_ptr<FrameSource> source;
-    try {
-        source = open_source(options);
-    } catch (const Error&) {
-        if (request.has("--dataset") || (options.dataset.empty() && options.layout == "auto")) throw;
-        if (!options.dataset.empty()) {
-            log_warning(fmt::format("{} is read as it suggests itself: no dataset {} of layout {} as in training",
-                                    options.path, options.dataset, options.layout));
-        }
-        options.dataset.clear();
-        options.layout = "auto";
-        source = open_source(options);
-    }
-    model.check_source(source->info());
-    return source;
-}
-
-// The input with the targets of its pairs, which are in its own file unless a file was named.
-std::unique_ptr<FrameSource> open_scored(const Request& request, const Forecaster& model) {
-    std::unique_ptr<FrameSource> input = open_input(request, model);
-    if (!model.data().window.paired) return input;
-    SourceOptions options = model.data().target;
-    if (!model.config().has("data.target_path") || model.config().text("data.target_path").empty()) {
-        options.path = request.text("--input");
-    } else if (!request.has("--target") && !model.trained_on().is(input->info())) {
-        throw Error(ExitCode::usage, "the model was trained on pairs, and the input is not the data of its run",
-                    request.text("--input"), "--target FILE: what is to be forecast from this input");
-    }
-    return pair_sources(std::move(input), open_source(options));
-}
 
 // What a forecast reads before the first lead time; the baselines of the score table may need more.
 WindowOptions forecast_window(const Forecaster& model) {
@@ -155,11 +117,6 @@ Forecast picture_of(const FrameSource& source, const Forecaster& model, const Wi
                      step_s(info, window)});
 }
 
-Forecaster load_model(const Request& request) {
-    return Forecaster::load(request.text("--model"), choose_device(request.text("--device", "auto")),
-                            request.overrides());
-}
-
 int predict(const Request& request) {
     choose_threads(request);
     const bool pictures = !request.has("--no-pictures");
@@ -173,8 +130,8 @@ int predict(const Request& request) {
                     "", "choose another --output");
     }
 
-    const Forecaster model = load_model(request);
-    const auto source = open_input(request, model);
+    const Forecaster model = load_model(request, request.text("--model"));
+    const auto source = open_input(input_choice(request), model);
     const SourceInfo& info = source->info();
     const std::int64_t horizon = request.integer("--horizon", model.data().window.output_steps);
     const std::vector<Window> starts = forecast_starts(request, model, info);
@@ -216,78 +173,7 @@ int predict(const Request& request) {
     return 0;
 }
 
-// The part of the data to score, and why.
-struct ChosenPart {
-    Part part;
-    std::string why;
-};
-
-ChosenPart choose_part(const Request& request, const Forecaster& model, const SourceInfo& info) {
-    const bool own = model.trained_on().is(info);
-    if (request.has("--split")) {
-        return {part_from(request.text("--split")),
-                own ? "as asked, of the run's own data" : "as asked, of other data"};
-    }
-    if (own) return {Part::test, "the run's own data: the part it never saw"};
-    return {Part::all, "not the run's own data: all windows"};
-}
-
-// Baselines that look back further than the shortest input that is scored.
-void leave_out_longer(std::int64_t least, std::vector<std::unique_ptr<Baseline>>& baselines) {
-    const auto longer = [&](const auto& baseline) { return baseline->history() > least; };
-    for (const auto& baseline : baselines) {
-        if (!longer(baseline)) continue;
-        log_info(fmt::format("no {} row: it needs {} frames, eval.min_input_steps = {}", baseline->name(),
-                             baseline->history(), least));
-    }
-    baselines.erase(std::remove_if(baselines.begin(), baselines.end(), longer), baselines.end());
-}
-
-int evaluate_model(const Request& request) {
-    choose_threads(request);
-    const Forecaster model = load_model(request);
-    const auto source = open_scored(request, model);
-    const ChosenPart chosen = choose_part(request, model, source->info());
-    WindowOptions window = model.data().window;
-    window.stride = model.config().integer("eval.stride");
-    const std::int64_t least = min_input_steps(model);
-    if (least > 0) window.history = 0;
-    BaselineOptions known = model.baselines();
-    std::vector<Window> windows;
-    try {
-        windows = cut_windows(source->info(), window, model.data().split, chosen.part);
-    } catch (const Error&) {  // too short for the cycle, but perhaps not for the model
-        if (least > 0) throw;
-        window.history = std::max<std::int64_t>(2, model.history());
-        if (known.period == 0 || window.history > known.period) throw;
-        windows = cut_windows(source->info(), window, model.data().split, chosen.part);
-        known.period = 0;
-        log_warning("recordings are too short for a period before each window: no seasonal and no anomaly row");
-    }
-    const EvaluationSet set{*source, window, windows, model.config().integer("eval.batch"), true, least};
-    if (source->info().height != model.trained_on().height || source->info().width != model.trained_on().width) {
-        known.climatology = torch::Tensor();
-        log_warning("frames of another size than in training: no climatology row");
-    }
-    if (model.baselines().period == 0) log_info("data.period = 0: no seasonal and no anomaly row");
-    auto baselines = all_baselines(known);
-    if (least > 0) leave_out_longer(least, baselines);
-    log_info(describe(model.device()));
-    ProgressLine progress;
-    const std::size_t lengths = least > 0 ? static_cast<std::size_t>(window.input_steps - least + 1) : 1;
-    const ScoreTable table = evaluate(set, contenders(model, baselines), model.normalizer(), [&](std::int64_t done) {
-        progress.update(fmt::format("scored {} of {} windows", done, set.windows.size() * lengths));
-    });
-    log_engines();
-    const ScoreContext context{request.text("--model"), request.text("--input"), to_string(chosen.part), chosen.why};
-    if (request.has("--csv")) write_report(request.text("--csv"), score_csv(table));
-    deliver(request, score_text(table, context), score_json(table, context));
-    return 0;
-}
-
 }  // namespace
 }  // namespace nowcell
 
 extern "C" int nowcell_predict(const nowcell::Request& request) { return nowcell::predict(request); }
-
-extern "C" int nowcell_evaluate(const nowcell::Request& request) { return nowcell::evaluate_model(request); }

@@ -32,8 +32,10 @@ std::string type_text(torch::ScalarType type) {
     }
 }
 
+}  // namespace
+
 // Version 1.0: magic, version, length, a Python dict padded with spaces to a multiple of 64 bytes.
-std::string header(torch::ScalarType type, const std::vector<std::int64_t>& shape) {
+std::string npy_header(torch::ScalarType type, const std::vector<std::int64_t>& shape) {
     constexpr std::size_t kPrefix = 10;
     constexpr std::size_t kAlignment = 64;
     std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({},), }}", type_text(type),
@@ -46,13 +48,11 @@ std::string header(torch::ScalarType type, const std::vector<std::int64_t>& shap
     return out + text;
 }
 
-}  // namespace
-
 NpyStream::NpyStream(const std::string& temporary, const std::string& path, torch::ScalarType type,
                      const std::vector<std::int64_t>& shape)
     : file_(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)), space_(file_, path) {
     if (file_ < 0) throw std::system_error(errno, std::generic_category());
-    const std::string begin = header(type, shape);
+    const std::string begin = npy_header(type, shape);
     auto bytes = static_cast<std::int64_t>(torch::elementSize(type));
     for (const std::int64_t size : shape) bytes *= size;
     space_.reserve(static_cast<std::int64_t>(begin.size()) + bytes);

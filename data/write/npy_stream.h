@@ -12,6 +12,9 @@
 
 namespace nowcell {
 
+/// What stands in front of the values of an array in C order. Throws Error(internal) on a type that NumPy lacks.
+std::string npy_header(torch::ScalarType type, const std::vector<std::int64_t>& shape);
+
 /// A .npy file being written from its first value to its last.
 class NpyStream {
  public:

@@ -3,8 +3,10 @@
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace nowcell {
 namespace {
@@ -39,31 +41,9 @@ torch::Tensor mean_of_known(const torch::Tensor& planes, const torch::Tensor& mi
     return masked_mean(planes.flatten(1), missing.logical_not().flatten(1)).nan_to_num(0.0).view({-1, 1, 1, 1});
 }
 
-void append(std::vector<double>& to, const torch::Tensor& values) {
-    const torch::Tensor all = values.contiguous();
-    to.insert(to.end(), all.const_data_ptr<double>(), all.const_data_ptr<double>() + all.numel());
-}
+bool on_range(const std::string& metric) { return metric == "ssim" || metric == "psnr"; }
 
 }  // namespace
-
-std::string to_string(Metric metric) {
-    switch (metric) {
-        case Metric::mae: return "mae";
-        case Metric::mse: return "mse";
-        case Metric::ssim: return "ssim";
-        case Metric::psnr: return "psnr";
-    }
-    return "";
-}
-
-std::string unit_of(Metric metric, const std::string& data_units) {
-    if (metric == Metric::ssim || metric == Metric::psnr || data_units == "1") return "1";
-    if (metric == Metric::mae) return data_units;
-    const bool compound = data_units.find_first_of(" /") != std::string::npos;
-    return compound ? "(" + data_units + ")^2" : data_units + "^2";
-}
-
-bool larger_is_better(Metric metric) { return metric == Metric::ssim || metric == Metric::psnr; }
 
 torch::Tensor ssim(const torch::Tensor& a, const torch::Tensor& b, const torch::Tensor& valid) {
     const std::int64_t frames = a.size(0);
@@ -101,59 +81,85 @@ torch::Tensor psnr(const torch::Tensor& a, const torch::Tensor& b, const torch::
     return error.clamp_min(kLeastError).log10() * -10.0;
 }
 
-Scores::Scores(std::int64_t leads, bool images) : leads_(leads), images_(images) {
-    for (std::vector<double>& sum : sums_) sum.assign(static_cast<std::size_t>(leads), 0.0);
-    weights_ = sums_;
+Scores::Scores(std::int64_t leads, ScoreOptions options) : leads_(leads), options_(std::move(options)) {
+    for (const char* name : {"mae", "mse", "rmse", "bias", "ssim", "psnr"}) {
+        const auto& asked = options_.metrics;
+        if (asked.empty() || std::find(asked.begin(), asked.end(), name) != asked.end()) quantities_.push_back({name});
+    }
+    const auto slots = static_cast<std::size_t>(leads);
+    for (const char* name : {"mae", "mse", "bias", "ssim", "psnr"}) {
+        sums_[name] = {std::vector<double>(slots, 0.0), std::vector<double>(slots, 0.0)};
+    }
 }
 
-void Scores::add(const torch::Tensor& forecast, const torch::Tensor& truth, const Normalizer& normalizer,
-                 const torch::Tensor& valid) {
+void Scores::add_to(const std::string& metric, const torch::Tensor& totals, const torch::Tensor& weights) {
+    const torch::Tensor total = totals.contiguous(), weight = weights.contiguous();
+    const double* values = total.const_data_ptr<double>();
+    const double* counts = weight.const_data_ptr<double>();
+    Sums& sums = sums_.at(metric);
+    std::vector<double>& windows = window_sums_[metric];
+    const auto slots = static_cast<std::size_t>(leads_);
+    for (std::size_t b = 0; b < static_cast<std::size_t>(totals.size(0)); ++b) {
+        windows.insert(windows.end(), 2, 0.0);
+        for (std::size_t lead = 0; lead < slots; ++lead) {
+            sums.total[lead] += values[b * slots + lead];
+            sums.weight[lead] += counts[b * slots + lead];
+            *(windows.end() - 2) += values[b * slots + lead];
+            windows.back() += counts[b * slots + lead];
+        }
+    }
+}
+
+void Scores::add(const torch::Tensor& forecast, const torch::Tensor& truth, const torch::Tensor& valid) {
     torch::Tensor difference = forecast.to(at::kDouble) - truth.to(at::kDouble);
     torch::Tensor known = at::ones({forecast.size(0), leads_}, at::kDouble);  // what part of each frame counts
     if (valid.defined()) {
         difference.masked_fill_(valid.logical_not(), 0.0);
         known = valid.to(at::kDouble).flatten(2).mean(2);
     }
-    const auto add_to = [&](std::vector<double>& slots, const torch::Tensor& per_window) {  // (B,T)
-        const torch::Tensor total = per_window.sum(0).contiguous();
-        const double* values = total.const_data_ptr<double>();
-        for (std::size_t lead = 0; lead < slots.size(); ++lead) slots[lead] += values[lead];
-    };
-    const auto add = [&](Metric metric, const torch::Tensor& sums, const torch::Tensor& weights) {
-        add_to(sums_[static_cast<std::size_t>(metric)], sums);
-        add_to(weights_[static_cast<std::size_t>(metric)], weights);
-    };
-    const torch::Tensor absolute = difference.abs().flatten(2).mean(2);
-    append(window_errors_, absolute.sum(1));
-    append(window_weights_, known.sum(1));
-    add(Metric::mae, absolute, known);
-    add(Metric::mse, difference.square().flatten(2).mean(2), known);
+    add_to("mae", difference.abs().flatten(2).mean(2), known);
+    add_to("mse", difference.square().flatten(2).mean(2), known);
+    add_to("bias", difference.flatten(2).mean(2), known);
     windows_ += forecast.size(0);
-    if (!images_) return;
-    const torch::Tensor a = normalizer.unit_range(forecast).flatten(0, 1);
-    const torch::Tensor b = normalizer.unit_range(truth).flatten(0, 1);
+    if (std::none_of(quantities_.begin(), quantities_.end(), [](const Quantity& q) { return on_range(q.metric); })) {
+        return;
+    }
+    const double range = options_.max > options_.min ? options_.max - options_.min : 1.0;
+    const torch::Tensor a = ((forecast - options_.min) / range).flatten(0, 1);
+    const torch::Tensor b = ((truth - options_.min) / range).flatten(0, 1);
     const torch::Tensor mask = valid.defined() ? valid.flatten(0, 1) : valid;
-    const auto add_frames = [&](Metric metric, const torch::Tensor& values) {
+    const auto add_frames = [&](const std::string& metric, const torch::Tensor& values) {
         const torch::Tensor frames = values.view({-1, leads_});
         // A frame without a value is left out where values are missing; else it is an error to be seen.
         const torch::Tensor seen = valid.defined() ? frames.isnan().logical_not() : frames.new_ones({}, at::kBool);
-        add(metric, at::where(seen, frames, 0.0), seen.expand_as(frames).to(at::kDouble));
+        add_to(metric, at::where(seen, frames, 0.0), seen.expand_as(frames).to(at::kDouble));
     };
-    add_frames(Metric::ssim, ssim(a, b, mask));
-    add_frames(Metric::psnr, psnr(a, b, mask));
+    add_frames("ssim", ssim(a, b, mask));
+    add_frames("psnr", psnr(a, b, mask));
 }
 
-double Scores::value(Metric metric, std::int64_t lead) const {
-    const bool computed = images_ || metric == Metric::mae || metric == Metric::mse;
-    if (!computed) return std::numeric_limits<double>::quiet_NaN();
-    const auto at = static_cast<std::size_t>(metric);
+double Scores::value(const Quantity& quantity, std::int64_t lead) const {
+    if (std::find(quantities_.begin(), quantities_.end(), quantity) == quantities_.end()) return std::nan("");
+    const Sums& sums = sums_.at(quantity.metric == "rmse" ? "mse" : quantity.metric);
     double total = 0.0, weight = 0.0;
     for (std::int64_t one = 1; one <= leads_; ++one) {
         if (lead != 0 && one != lead) continue;
-        total += sums_[at][static_cast<std::size_t>(one - 1)];
-        weight += weights_[at][static_cast<std::size_t>(one - 1)];
+        total += sums.total[static_cast<std::size_t>(one - 1)];
+        weight += sums.weight[static_cast<std::size_t>(one - 1)];
     }
-    return weight > 0.0 ? total / weight : std::numeric_limits<double>::quiet_NaN();
+    return from_parts(quantity, {total, weight});
+}
+
+std::vector<double> Scores::window_parts(const Quantity& quantity, std::int64_t window) const {
+    const auto found = window_sums_.find(quantity.metric == "rmse" ? "mse" : quantity.metric);
+    if (found == window_sums_.end()) return {};
+    const auto at = found->second.begin() + 2 * window;
+    return {at, at + 2};
+}
+
+double Scores::from_parts(const Quantity& quantity, const std::vector<double>& parts) const {
+    const double mean = parts[1] > 0.0 ? parts[0] / parts[1] : std::nan("");
+    return quantity.metric == "rmse" ? std::sqrt(mean) : mean;
 }
 
 }  // namespace nowcell

@@ -1,28 +1,17 @@
 // Scores of forecasts against what happened, accumulated exactly per lead time.
 #pragma once
 
-#include "data/normalizer.h"
+#include "predict/scores/quantity.h"
+#include "predict/scores/score_options.h"
 
 #include <torch/types.h>
 
-#include <array>
+#include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 namespace nowcell {
-
-/// mae and mse in physical units; ssim and psnr on the normaliser's 0..1 range.
-enum class Metric { mae, mse, ssim, psnr };
-
-constexpr std::array<Metric, 4> kMetrics = {Metric::mae, Metric::mse, Metric::ssim, Metric::psnr};
-
-std::string to_string(Metric metric);
-
-/// "K", "K^2", "1".
-std::string unit_of(Metric metric, const std::string& data_units);
-
-/// True when a larger value is a better forecast.
-bool larger_is_better(Metric metric);
 
 /// Side of SSIM's window, px.
 constexpr std::int64_t kSsimWindow = 11;
@@ -41,33 +30,43 @@ torch::Tensor psnr(const torch::Tensor& a, const torch::Tensor& b, const torch::
 /// Sums of one forecaster, one slot per lead time.
 class Scores {
  public:
-    /// `images`: also SSIM and PSNR, which cost more.
-    Scores(std::int64_t leads, bool images);
+    Scores(std::int64_t leads, ScoreOptions options);
 
     /// forecast, truth: (B,T,C,H,W) physical units, T = leads. valid: (B,T,C,H,W) bool, which pixels of the truth are
     /// known; undefined: all. Every known pixel counts the same, for SSIM and PSNR every frame that has a value.
-    void add(const torch::Tensor& forecast, const torch::Tensor& truth, const Normalizer& normalizer,
-             const torch::Tensor& valid = {});
+    void add(const torch::Tensor& forecast, const torch::Tensor& truth, const torch::Tensor& valid = {});
 
-    /// Mean over what is known; lead 1..T, or 0 for all lead times. NaN when it was not computed or nothing is known.
-    double value(Metric metric, std::int64_t lead) const;
+    /// What value() knows, in the order of a table.
+    const std::vector<Quantity>& quantities() const { return quantities_; }
+
+    /// Over what is known; lead 1..T, or 0 for all lead times. NaN for what is not among quantities() or not known.
+    double value(const Quantity& quantity, std::int64_t lead) const;
+    double value(const std::string& metric, std::int64_t lead) const { return value(Quantity{metric}, lead); }
+
+    std::vector<ScoreCurve> curves() const { return {}; }
 
     std::int64_t leads() const { return leads_; }
     std::int64_t windows() const { return windows_; }
 
-    /// Of each window in the order of add(): the sum over lead times of its mean absolute error, and what part of it is
-    /// known; the MAE of all windows is the one's sum over the other's.
-    const std::vector<double>& window_errors() const { return window_errors_; }
-    const std::vector<double>& window_weights() const { return window_weights_; }
+    /// Additive parts of a window over all lead times, windows in the order of add(): the score of some windows is
+    /// from_parts of the sum of theirs. Empty where a score is not a function of few sums.
+    std::vector<double> window_parts(const Quantity& quantity, std::int64_t window) const;
+    double from_parts(const Quantity& quantity, const std::vector<double>& parts) const;
 
  private:
+    struct Sums {
+        std::vector<double> total;   // of each lead time
+        std::vector<double> weight;  // what it is a sum over
+    };
+
+    void add_to(const std::string& metric, const torch::Tensor& totals, const torch::Tensor& weights);
+
     std::int64_t leads_;
-    bool images_;
+    ScoreOptions options_;
+    std::vector<Quantity> quantities_;
     std::int64_t windows_ = 0;
-    std::vector<double> window_errors_;
-    std::vector<double> window_weights_;
-    std::array<std::vector<double>, kMetrics.size()> sums_;
-    std::array<std::vector<double>, kMetrics.size()> weights_;  // what each sum is a sum over: windows, or parts of one
+    std::map<std::string, Sums> sums_;
+    std::map<std::string, std::vector<double>> window_sums_;  // of each window
 };
 
 }  // namespace nowcell
