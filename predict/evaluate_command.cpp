@@ -156,8 +156,7 @@ Scored evaluate_arrays(const Asked& asked) {
     std::vector<Comparison> comparisons = compare(table);
     std::string names;
     for (const std::string& word : request.all("--forecast")) names += (names.empty() ? "" : ", ") + named(word).second;
-    ScoreReport report{
-        {names, request.text("--truth"), "all", "arrays", options.dialect}, std::move(table), std::move(comparisons)};
+    ScoreReport report{{names, request.text("--truth"), "all", "arrays"}, std::move(table), std::move(comparisons)};
     return {std::move(report), [cases, ensemble = asked.ensemble](std::int64_t index) {
                 std::vector<torch::Tensor> forecasts_of;
                 const Batch batch = cases->sample(index, forecasts_of);

@@ -1,6 +1,7 @@
 #include "predict/evaluation.h"
 
 #include "src/error.h"
+#include "src/log.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -35,6 +36,20 @@ void check_shape(const Contender& contender, const torch::Tensor& forecast, cons
     if (contender.members > 1) expected.insert(expected.begin() + 1, contender.members);
     if (forecast.sizes() == expected) return;
     throw Error(ExitCode::internal, contender.name + " returned another shape than the truth");
+}
+
+// A score without a value is explained.
+void warn_of_missing(const ScoreTable& table) {
+    for (const ForecasterScores& row : table.rows) {
+        const MissingForecasts& missing = row.fields.missing();
+        if (missing.values == 0) continue;
+        const ForecastTime& at = table.times[static_cast<std::size_t>(missing.window)];
+        log_warning(
+            fmt::format("{} has no finite value at {} places of {} frames where the truth is known, first in "
+                        "recording {}, made after frame {}, at lead {}: {}",
+                        row.name, missing.values, missing.frames, at.recording, at.frame, missing.lead,
+                        table.dialect == "pysteps" ? "they take no part" : "those lead times have no score"));
+    }
 }
 
 // Windows in the order of a loader that does not shuffle.
@@ -109,8 +124,12 @@ std::vector<Quantity> ScoreTable::quantities() const {
 
 ScoreTable empty_table(const std::vector<Contender>& contenders, std::int64_t leads, const ScoreOptions& options,
                        const SourceInfo& info, const WindowOptions& window) {
-    ScoreTable table{
-        {}, info.units, info.step_s * static_cast<double>(window.frame_step), window.reach(window.steps()), {}};
+    ScoreTable table{{},
+                     info.units,
+                     info.step_s * static_cast<double>(window.frame_step),
+                     options.dialect,
+                     window.reach(window.steps()),
+                     {}};
     for (const Contender& contender : contenders) {
         std::optional<EnsembleScores> ensemble;
         if (contender.members > 1) ensemble.emplace(leads, contender.members, options);
@@ -134,6 +153,7 @@ bool score(const NextCases& next, const std::vector<Contender>& contenders, Scor
         known = known || !batch.valid.defined() || batch.valid.any().item<bool>();
         if (progress) progress(static_cast<std::int64_t>(table.times.size()));
     }
+    warn_of_missing(table);
     return known;
 }
 

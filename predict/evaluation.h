@@ -56,6 +56,7 @@ struct ScoreTable {
     std::vector<ForecasterScores> rows;
     std::string units;
     double step_s = 0.0;
+    std::string dialect = "standard";
     std::int64_t window_frames = 0;        ///< from the first input to the last target
     std::vector<ForecastTime> times = {};  ///< of each window, in the order that the rows have them
 
@@ -64,6 +65,7 @@ struct ScoreTable {
     std::int64_t leads() const { return rows.front().fields.leads(); }
     /// What any row has, in the order of a table.
     std::vector<Quantity> quantities() const;
+    std::string unit(const Quantity& quantity) const { return unit_of(quantity.metric, units, dialect); }
 };
 
 /// Batches of cases one behind the other, with the times of their forecasts; false at the end.
@@ -73,8 +75,9 @@ using NextCases = std::function<bool(Batch& batch, std::vector<ForecastTime>& ti
 ScoreTable empty_table(const std::vector<Contender>& contenders, std::int64_t leads, const ScoreOptions& options,
                        const SourceInfo& info, const WindowOptions& window);
 
-/// Adds every case to the table. `progress` is called with the cases done so far. Missing targets take no part.
-/// Returns whether any target is known. Throws Error(internal) when a contender returns another shape than the truth.
+/// Adds every case to the table. `progress` is called with the cases done so far. Missing targets take no part; a
+/// warning names forecasters that lack values where the truth is known. Returns whether any target is known. Throws
+/// Error(internal) when a contender returns another shape than the truth.
 bool score(const NextCases& next, const std::vector<Contender>& contenders, ScoreTable& table,
            const std::function<void(std::int64_t)>& progress = {});
 

@@ -58,7 +58,7 @@ void draw_leads(const ScoreTable& table, const Quantity& quantity, const AddFile
         }
         curves.push_back(std::move(curve));
     }
-    write_lead_curves(add(short_name(quantity) + ".svg"), "", axis_label(quantity, table.units), table.step_s, curves);
+    write_lead_curves(add(short_name(quantity) + ".svg"), "", axis_label(quantity, table), table.step_s, curves);
 }
 
 bool drawn(const Quantity& quantity) {

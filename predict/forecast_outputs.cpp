@@ -21,8 +21,9 @@ namespace {
 namespace fs = std::filesystem;
 
 // In the order that they are written and listed in.
-const std::vector<std::pair<std::string, std::string>> kFormats = {
-    {"h5", "forecast.h5"}, {"npy", "forecast.npy"}, {"png", "png"}, {"strip", "strip.png"}, {"gif", "forecast.gif"}};
+const std::vector<std::pair<std::string, std::string>> kFormats = {{"h5", "forecast.h5"},   {"npy", "forecast.npy"},
+                                                                   {"png", "png"},          {"strip", "strip.png"},
+                                                                   {"gif", "forecast.gif"}, {"mp4", "forecast.mp4"}};
 
 std::string name_of(const std::string& format) {
     const auto found =
@@ -58,7 +59,7 @@ class Outputs {
                 });
             });
         });
-        if (wanted("strip") || wanted("gif")) draw();
+        if (wanted("strip") || wanted("gif") || wanted("mp4")) draw();
         if (pictures_) pictures_->commit();
         folder_.commit();
     }
@@ -112,6 +113,7 @@ class Outputs {
         const ColourScale scale = colour_scale(picture, info_.units);
         if (wanted("strip")) write_strip(folder_.add(name_of("strip")), picture, scale);
         if (wanted("gif")) write_gif(folder_.add(name_of("gif")), picture, scale);
+        if (wanted("mp4")) write_mp4(folder_.add(name_of("mp4")), picture, scale);
     }
 
     const ForecastRun& run_;

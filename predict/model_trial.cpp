@@ -192,10 +192,9 @@ Scored evaluate_models(const Models& models, const TrialChoice& choice) {
     });
     log_engines();
     std::vector<Comparison> comparisons = compare(table);
-    ScoreReport report{
-        {joined(models), choice.input.path, to_string(trial->chosen.part), trial->chosen.why, options.dialect},
-        std::move(table),
-        std::move(comparisons)};
+    ScoreReport report{{joined(models), choice.input.path, to_string(trial->chosen.part), trial->chosen.why},
+                       std::move(table),
+                       std::move(comparisons)};
     return {std::move(report), sampler(trial, all)};
 }
 

@@ -240,11 +240,30 @@ Verb predict_verb() {
                      "nowcell predict --model runs/radar --input 'days/*.h5' --as h5,npy --output forecasts"}};
 }
 
+Verb report_verb() {
+    return {.name = "report",
+            .summary =
+                "Write one HTML page about runs and evaluations: it holds all it shows, runs no script and asks "
+                "for nothing.",
+            .handler = "nowcell_report",
+            .arguments = {{.name = "PATH",
+                           .help = "a run, a folder of nowcell evaluate --folder, or a file of its scores",
+                           .repeated = true}},
+            .flags = {output_flag("page to write; default: report.html"),
+                      {.name = "--title", .value = "TEXT", .help = "heading; default: the name of the only PATH"},
+                      force_flag(),
+                      threads_flag(),
+                      json_flag()},
+            .examples = {"nowcell report runs/radar -o radar.html",
+                         "nowcell report runs/a runs/b scores.json --title Rain"}};
+}
+
 }  // namespace
 
 std::vector<Verb> predict_verbs() {
     return {
-        predict_verb(), evaluate_verb(), stream_verb(), bench_stream_verb(), preview_verb(), model_info_verb(),
+        predict_verb(), evaluate_verb(), stream_verb(),     bench_stream_verb(),
+        preview_verb(), report_verb(),   model_info_verb(),
     };
 }
 

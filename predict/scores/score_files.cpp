@@ -28,7 +28,7 @@ Json rows_of(const ScoreTable& table) {
                                 {"threshold", threshold_json(one.threshold)},
                                 {"scale", scale_json(one.scale)},
                                 {"lead", lead_json(lead)},
-                                {"unit", unit_of(one.metric, table.units)},
+                                {"unit", table.unit(one)},
                                 {"value", number_or_null(row.value(one, lead))}});
             }
         }
@@ -36,13 +36,13 @@ Json rows_of(const ScoreTable& table) {
     return rows;
 }
 
-Json comparison_json(const Comparison& one, const std::string& units) {
+Json comparison_json(const Comparison& one, const ScoreTable& table) {
     const PairedInterval& interval = one.difference;
     return {{"forecaster", one.forecaster},
             {"baseline", one.baseline},
             {"metric", one.quantity.metric},
             {"threshold", threshold_json(one.quantity.threshold)},
-            {"unit", unit_of(one.quantity.metric, units)},
+            {"unit", table.unit(one.quantity)},
             {"skill", number_or_null(one.skill)},
             {"skill_low", number_or_null(one.skill_low)},
             {"skill_high", number_or_null(one.skill_high)},
@@ -99,8 +99,8 @@ std::string score_lines(const ScoreTable& table, const std::string& before) {
                 out += fmt::format("{}{},{},{},{},{},{},{}\n", before, csv_text(row.name), one.metric,
                                    one.threshold ? csv_number(*one.threshold) : "",
                                    one.scale > 0 ? std::to_string(one.scale) : "",
-                                   lead == 0 ? std::string("all") : std::to_string(lead),
-                                   csv_text(unit_of(one.metric, table.units)), csv_number(row.value(one, lead)));
+                                   lead == 0 ? std::string("all") : std::to_string(lead), csv_text(table.unit(one)),
+                                   csv_number(row.value(one, lead)));
             }
         }
     }
@@ -116,19 +116,11 @@ Json score_document(const ScoreReport& report) {
         names.push_back({{"name", row.name}, {"baseline", row.baseline}, {"ensemble", row.ensemble.has_value()}});
     }
     Json comparisons = Json::array();
-    for (const Comparison& one : report.comparisons) comparisons.push_back(comparison_json(one, table.units));
-    return {{"schema", "nowcell.evaluate/2"},
-            {"model", report.context.model},
-            {"data", report.context.data},
-            {"split", report.context.split},
-            {"dialect", report.context.dialect},
-            {"windows", table.windows()},
-            {"leads", table.leads()},
-            {"step_s", table.step_s},
-            {"units", table.units},
-            {"forecasters", names},
-            {"rows", rows_of(table)},
-            {"comparisons", comparisons},
+    for (const Comparison& one : report.comparisons) comparisons.push_back(comparison_json(one, table));
+    return {{"schema", "nowcell.evaluate/2"}, {"model", report.context.model}, {"data", report.context.data},
+            {"split", report.context.split},  {"dialect", table.dialect},      {"windows", table.windows()},
+            {"leads", table.leads()},         {"step_s", table.step_s},        {"units", table.units},
+            {"forecasters", names},           {"rows", rows_of(table)},        {"comparisons", comparisons},
             {"curves", curves_of(table)}};
 }
 

@@ -111,7 +111,7 @@ std::string tables(const ScoreTable& table, const std::vector<Quantity>& quantit
     for (std::size_t begin = 0; begin < quantities.size(); begin += kMostColumns) {
         Cells cells = names_of(table);
         for (std::size_t i = begin; i < std::min(quantities.size(), begin + kMostColumns); ++i) {
-            add_column(cells, axis_label(quantities[i], table.units) + " ",
+            add_column(cells, axis_label(quantities[i], table) + " ",
                        marked(quantities[i].metric, column(table, quantities[i], 0)));
         }
         if (begin == 0 && !last.empty()) {
@@ -156,7 +156,7 @@ std::vector<std::string> skills(const ScoreReport& report) {
 
 std::string per_lead(const ScoreTable& table) {
     const Quantity mae{"mae"};
-    Cells rows = {{axis_label(mae, table.units)}};
+    Cells rows = {{axis_label(mae, table)}};
     for (const ForecasterScores& row : table.rows) rows[0].push_back(row.name + " ");
     for (std::int64_t lead = 1; lead <= table.leads(); ++lead) {
         rows.push_back({lead_label(lead, table.step_s)});
@@ -181,8 +181,8 @@ std::string best_line(const Comparison& found, const std::string& units) {
 
 }  // namespace
 
-std::string axis_label(const Quantity& quantity, const std::string& units) {
-    const std::string unit = unit_of(quantity.metric, units);
+std::string axis_label(const Quantity& quantity, const ScoreTable& table) {
+    const std::string unit = table.unit(quantity);
     std::string name = display(quantity.metric);
     if (quantity.scale > 0) name += fmt::format(" {} px", quantity.scale);
     const bool plain = unit.empty() || (unit == "1" && !(quantity.metric == "mae" || quantity.metric == "mse"));
@@ -202,7 +202,7 @@ std::string score_text(const ScoreReport& report) {
     std::string out =
         fmt::format("{} on {}: {} window{}, {} lead times, split {} ({}){}\n\n", context.model, context.data,
                     table.windows(), table.windows() == 1 ? "" : "s", table.leads(), context.split, context.note,
-                    context.dialect == "standard" ? "" : fmt::format(", dialect {}", context.dialect));
+                    table.dialect == "standard" ? "" : fmt::format(", dialect {}", table.dialect));
     const std::vector<std::string> last = report.comparisons.empty() ? std::vector<std::string>() : skills(report);
     out += tables(table, of_threshold(table, {}), last) + "\n" + per_lead(table);
     for (const double threshold : thresholds_of(table)) {

@@ -12,9 +12,8 @@ namespace nowcell {
 struct ScoreContext {
     std::string model;  ///< as typed
     std::string data;
-    std::string split;    ///< "test", ... or "all"
-    std::string note;     ///< why this part
-    std::string dialect;  ///< ScoreOptions::dialect
+    std::string split;  ///< "test", ... or "all"
+    std::string note;   ///< why this part
 };
 
 /// A table with all that is said of it.
@@ -28,7 +27,7 @@ struct ScoreReport {
 std::string short_name(const Quantity& quantity);
 
 /// "MAE [K]", "FSS 8 px": a score as a table's head or an axis names it.
-std::string axis_label(const Quantity& quantity, const std::string& units);
+std::string axis_label(const Quantity& quantity, const ScoreTable& table);
 
 /// Aligned tables: every score over all lead times with the first forecaster's skill against each other one, the MAE of
 /// each lead time, and the scores of each threshold. The best of each column has a "*". Below: against_best.

@@ -30,10 +30,10 @@ constexpr Size kTimed{64, 16};
 constexpr Size kTiny{16, 4};
 
 Forecaster network(const Size& size) {
-    const Config config =
-        Config::parse(fmt::format("[data]\ninput_steps = {}\noutput_steps = 1\n[[model.layers]]\nfilters = {}\n",
-                                  kInput, size.filters),
-                      "bench", {});
+    const Config config = Config::parse(
+        fmt::format("[data]\npath = \"memory\"\ninput_steps = {}\noutput_steps = 1\n[[model.layers]]\nfilters = {}\n",
+                    kInput, size.filters),
+        "bench", {});
     at::manual_seed(1);
     const TrainedOn on{1, size.side, size.side, "1", 0.0, "memory", "/frames", ""};
     return {config,       make_sequence_model(1, ModelOptions::from(config), on.frame()),

@@ -37,8 +37,9 @@ constexpr std::int64_t kHeight = 6, kWidth = 8, kInput = 4, kLeads = 2;
 const double kNan = std::numeric_limits<double>::quiet_NaN();
 
 Forecaster small_model(int seed = 1) {
-    const Config config = Config::parse("[[model.layers]]\nfilters = 3\n", "small",
-                                        {"data.input_steps=4", "data.output_steps=2", "data.missing=mask"});
+    const Config config =
+        Config::parse("[[model.layers]]\nfilters = 3\n", "small",
+                      {"data.path=memory", "data.input_steps=4", "data.output_steps=2", "data.missing=mask"});
     at::manual_seed(seed);
     const TrainedOn on{1, kHeight, kWidth, "1", 300.0, "memory", "/frames", ""};
     return {config,       make_sequence_model(1, ModelOptions::from(config), on.frame()),

@@ -81,7 +81,7 @@ TEST_CASE("the first forecaster is compared with the best of the others, window 
     const WindowOptions window{2, 1, 1};
     const auto windows = cut_windows(source.info(), window, {}, Part::all);
     // Persistence is 1 below the truth; what is added takes from that.
-    ScoreReport report{{"run", "data.h5", "test", "why", "standard"},
+    ScoreReport report{{"run", "data.h5", "test", "why"},
                        evaluate({source, window, windows, 16},
                                 {off_by("model", 0.75, false), off_by("good", 0.5, true), persistence()}, kErrors),
                        {}};

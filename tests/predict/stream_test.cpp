@@ -24,7 +24,8 @@ constexpr std::int64_t kHeight = 6, kWidth = 8;
 
 Forecaster small_model(const std::vector<std::string>& overrides = {}, int seed = 1, std::int64_t channels = 1,
                        double step_s = 300.0, const std::string& units = "mm/h") {
-    std::vector<std::string> all = {"data.input_steps=4", "data.output_steps=3", "data.missing=mask"};
+    std::vector<std::string> all = {"data.path=memory", "data.input_steps=4", "data.output_steps=3",
+                                    "data.missing=mask"};
     all.insert(all.end(), overrides.begin(), overrides.end());
     const Config config = Config::parse("[[model.layers]]\nfilters = 3\n", "small", all);
     at::manual_seed(seed);
