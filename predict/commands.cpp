@@ -1,8 +1,8 @@
 // The handler of predict.
-#include "data/loader.h"
-#include "predict/forecast_file.h"
+#include "cells/trial/text.h"
+#include "predict/forecast_outputs.h"
+#include "predict/input_list.h"
 #include "predict/model_input.h"
-#include "predict/pictures/pictures.h"
 #include "src/device.h"
 #include "src/engine_log.h"
 #include "src/error.h"
@@ -10,167 +10,201 @@
 #include "src/json.h"
 #include "src/log.h"
 #include "src/report.h"
+#include "src/stop_signal.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <filesystem>
+#include <new>
 
 namespace nowcell {
 namespace {
 
-// What a forecast reads before the first lead time; the baselines of the score table may need more.
-WindowOptions forecast_window(const Forecaster& model) {
-    WindowOptions window = model.data().window;
-    window.paired = false;  // no targets are needed
-    window.history = model.history();
-    return window;
-}
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
 
-// A window of a recording, its history included, that has the frames it needs; `start` counts in the recording.
-bool possible(const WindowOptions& window, const SourceInfo& info, std::int64_t recording, std::int64_t start) {
-    const std::int64_t first = window.first_frame(start);
-    const std::int64_t last = start + window.reach(window.input_steps) - 1;
-    const std::int64_t frames = info.frames[static_cast<std::size_t>(recording)];
-    return first >= 0 && last < frames && continuous(info, recording, first, last);
-}
+// Ends the work from inside: what is half done is removed on the way out.
+struct Stopped {};
 
-[[noreturn]] void fail_start(const Request& request, const Forecaster& model, const SourceInfo& info,
-                             std::size_t recording) {
-    const WindowOptions window = forecast_window(model);
-    const std::int64_t steps = window.input_steps;
-    const std::int64_t before = -window.first_frame(0);
-    const std::int64_t frames = info.frames[recording];
-    const std::string extra = before > 0 ? fmt::format(" after {} earlier ones for its {} baseline", before,
-                                                       model.network().options().guides().front())
-                                         : "";
-    const std::string apart = window.frame_step > 1 ? fmt::format(" that are {} frames apart", window.frame_step) : "";
-    const bool asked = request.has("--start");
-    const std::int64_t last = frames - window.reach(steps);
-    const bool jumps = recording < info.breaks.size() && !info.breaks[recording].empty();
-    throw Error(ExitCode::data,
-                fmt::format("recording {} has {} frames{}: the model needs {} input frames{}{}{}", recording, frames,
-                            jumps ? fmt::format(" with {} jumps of time", info.breaks[recording].size()) : "", steps,
-                            apart, extra, asked ? fmt::format(" from frame {} on", request.integer("--start")) : ""),
-                info.path,
-                asked && last >= before ? fmt::format("--start {} to {}", before, last) : "give a longer recording");
-}
-
-// The window that each recording's forecast starts from.
-std::vector<Window> forecast_starts(const Request& request, const Forecaster& model, const SourceInfo& info) {
-    const WindowOptions window = forecast_window(model);
-    const auto recordings = static_cast<std::int64_t>(info.frames.size());
-    const std::int64_t only = request.integer("--recording", -1);
-    if (only >= recordings) {
-        throw Error(ExitCode::data, fmt::format("no recording {}: there are {}", only, recordings), info.path,
-                    fmt::format("--recording 0 to {}", recordings - 1));
+std::vector<std::string> formats_of(const Request& request) {
+    if (request.has("--no-pictures")) {
+        if (!request.has("--as")) return {"h5"};
+        throw Error(ExitCode::usage, "--no-pictures and --as both say what is written", "", "leave --no-pictures away");
     }
-    std::vector<Window> starts;
-    for (std::int64_t i = 0; i < recordings; ++i) {
-        if (only >= 0 && only != i) continue;
-        const auto at = static_cast<std::size_t>(i);
-        const std::int64_t start =
-            request.has("--start") ? request.integer("--start") : info.frames[at] - window.reach(window.input_steps);
-        if (!possible(window, info, i, start)) fail_start(request, model, info, at);
-        starts.push_back({i, start});
+    std::vector<std::string> words;
+    for (const std::string& list :
+         request.has("--as") ? request.all("--as") : std::vector<std::string>{"h5,strip,gif"}) {
+        for (std::string& word : split_list(list)) words.push_back(std::move(word));
     }
-    return starts;
+    return formats_from(words);
 }
 
-torch::Tensor forecast_all(const Forecaster& model, const FrameSource& source, const std::vector<Window>& starts,
-                           std::int64_t horizon) {
-    const WindowOptions window = forecast_window(model);
-    const auto batch = static_cast<std::ptrdiff_t>(model.config().integer("eval.batch"));
-    std::vector<torch::Tensor> forecasts;
-    ProgressLine progress;
-    for (auto at = starts.begin(); at != starts.end();) {
-        const auto end = at + std::min(batch, starts.end() - at);
-        forecasts.push_back(model.forecast(read_windows(source, window, {at, end}, false).past, horizon));
-        at = end;
-        progress.update(fmt::format("forecast {} of {} recordings", at - starts.begin(), starts.size()));
+ForecastChoice choice_of(const Request& request) {
+    ForecastChoice choice;
+    const auto number = [&](const char* flag, std::optional<std::int64_t>& value) {
+        if (request.has(flag)) value = request.integer(flag);
+    };
+    number("--start", choice.start);
+    number("--recording", choice.recording);
+    number("--horizon", choice.horizon);
+    choice.whole = request.text("--context") == "all";
+    return choice;
+}
+
+// Refuses outputs that are there and would not be passed over, and an input that an output would replace.
+void check_job(const Request& request, const NamedInput& job, const OutputOptions& out) {
+    if (request.has("--skip-existing") && outputs_exist(out)) return;
+    check_outputs(out);
+    for (const std::string& path : output_paths(out)) {
+        std::error_code ignored;
+        if (!fs::equivalent(path, job.path, ignored)) continue;
+        throw Error(ExitCode::output, fmt::format("the forecast would replace its input {}", job.path), "",
+                    "choose another --output");
     }
-    return at::cat(forecasts);
 }
 
-// Whether the recording has one lead time more than the window, without a jump of time before it.
-bool has_truth(const WindowOptions& window, const SourceInfo& info, const Window& start) {
-    const std::int64_t next = start.start + window.reach(window.input_steps + window.output_steps + 1) - 1;
-    return next < info.frames[static_cast<std::size_t>(start.recording)] &&
-           continuous(info, start.recording, start.start, next);
-}
+// What became of one input.
+struct Outcome {
+    Json facts;
+    std::vector<std::string> written = {};
+    ExitCode code = ExitCode::ok;
+    bool skipped = false;
+};
 
-double step_s(const SourceInfo& info, const WindowOptions& window) {
-    return info.step_s * static_cast<double>(window.frame_step);
-}
+class Prediction {
+ public:
+    Prediction(const Request& request, InputList inputs)
+        : request_(request), inputs_(std::move(inputs)), formats_(formats_of(request)) {
+        for (const NamedInput& job : inputs_.inputs) check_job(request_, job, options_of(job));
+    }
 
-Forecast picture_of(const FrameSource& source, const Forecaster& model, const Window& start,
-                    const torch::Tensor& frames, const std::string& title) {
-    const SourceInfo& info = source.info();
-    WindowOptions window = forecast_window(model);
-    window.history = 0;
-    const std::int64_t horizon = frames.size(0);
-    window.output_steps = 0;  // becomes the lead times whose truth the recording has
-    while (window.output_steps < horizon && has_truth(window, info, start)) ++window.output_steps;
-    const Batch known = read_windows(source, window, {start}, window.output_steps > 0);
-    return drawable({known.past[0], frames, known.target.defined() ? known.target[0] : torch::Tensor(), title,
-                     step_s(info, window)});
-}
+    int run() {
+        const Forecaster model = load_model(request_, request_.text("--model"));
+        log_info(describe(model.device()));
+        const StopSignal stop;
+        OutputFolder root(request_.text("--output"));  // which goes again where nothing is written
+        std::vector<Outcome> outcomes;
+        for (const NamedInput& job : inputs_.inputs) {
+            try {
+                outcomes.push_back(inputs_.several ? tried(model, job, stop) : forecast(model, job, stop));
+            } catch (const Stopped&) {
+                log_info(fmt::format("stopped: {} of {} inputs forecast", outcomes.size(), inputs_.inputs.size()));
+                return static_cast<int>(exit_code_of(stop.received()));
+            }
+        }
+        log_engines();
+        root.commit();
+        return inputs_.several ? report_all(outcomes) : report_one(outcomes.front());
+    }
+
+ private:
+    OutputOptions options_of(const NamedInput& job) const {
+        // What is incomplete is made again.
+        const bool again = request_.has("--skip-existing");
+        return {job.folder, formats_, request_.has("--force") || again};
+    }
+
+    Outcome forecast(const Forecaster& model, const NamedInput& job, const StopSignal& stop) const {
+        const OutputOptions out = options_of(job);
+        if (request_.has("--skip-existing") && outputs_exist(out)) {
+            log_info(fmt::format("{}: passed over, {} has its forecast", job.path, job.folder));
+            return {.facts = {{"input", job.path}, {"output", job.folder}, {"status", "skipped"}}, .skipped = true};
+        }
+        InputChoice input = input_choice(request_);
+        input.path = job.path;
+        const auto source = open_input(input, model);
+        const ForecastRun run(model, *source, choice_of(request_));
+        ForecastRecord record = run.record();
+        record.model = request_.text("--model");
+        record.history = request_.command_line;
+        const auto watch = [&] {
+            if (stop.received() != 0) throw Stopped();
+        };
+        Outcome outcome;
+        outcome.written = write_outputs(run, model.normalizer(), source->info(), record, out, watch);
+        const ForecastShape shape = run.shape();
+        log_info(fmt::format("forecast {} frame{} of {} recording{} from {}", shape.horizon,
+                             shape.horizon == 1 ? "" : "s", shape.recordings, shape.recordings == 1 ? "" : "s",
+                             job.path));
+        outcome.facts = {{"input", job.path},        {"output", job.folder},
+                         {"status", "written"},      {"recordings", shape.recordings},
+                         {"horizon", shape.horizon}, {"units", record.units}};
+        return outcome;
+    }
+
+    // The others go on when one fails.
+    Outcome tried(const Forecaster& model, const NamedInput& job, const StopSignal& stop) const {
+        try {
+            return forecast(model, job, stop);
+        } catch (const Error& error) {
+            return failed(job, error);
+        } catch (const std::bad_alloc&) {
+            return failed(job, {ExitCode::device, "out of memory"});
+        } catch (const std::exception& error) {
+            const std::string text = error.what();
+            return failed(job, {ExitCode::internal, text.substr(0, text.find('\n'))});
+        }
+    }
+
+    static Outcome failed(const NamedInput& job, const Error& error) {
+        log_failure("nowcell predict: " + job.path, error);
+        return {.facts = {{"input", job.path},
+                          {"output", nullptr},
+                          {"status", "failed"},
+                          {"exit_code", static_cast<int>(error.code())},
+                          {"error", error.what()}},
+                .code = error.code()};
+    }
+
+    int report_one(const Outcome& outcome) const {
+        std::string text;
+        for (const std::string& path : outcome.written) text += path + "\n";
+        Json report = {{"schema", "nowcell.predict/1"}};
+        for (const char* key : {"recordings", "horizon", "units"}) {
+            if (outcome.facts.contains(key)) report[key] = outcome.facts.at(key);
+        }
+        report["output"] = request_.text("--output");
+        report["status"] = outcome.facts.at("status");
+        deliver(request_, text, json_text(report));
+        return 0;
+    }
+
+    int report_all(const std::vector<Outcome>& outcomes) const {
+        std::string text;
+        Json inputs = Json::array();
+        ExitCode worst = ExitCode::ok;
+        std::size_t failures = 0;
+        std::size_t skipped = 0;
+        for (const Outcome& outcome : outcomes) {
+            for (const std::string& path : outcome.written) text += path + "\n";
+            inputs.push_back(outcome.facts);
+            worst = std::max(worst, outcome.code);
+            failures += outcome.code == ExitCode::ok ? 0 : 1;
+            skipped += outcome.skipped ? 1 : 0;
+        }
+        log_info(fmt::format("{} of {} inputs forecast{}{}", outcomes.size() - failures - skipped, outcomes.size(),
+                             skipped == 0 ? "" : fmt::format(", {} passed over", skipped),
+                             failures == 0 ? "" : fmt::format(", {} failed", failures)));
+        const Json report = {{"schema", "nowcell.predict/1"},
+                             {"output", request_.text("--output")},
+                             {"written", outcomes.size() - failures - skipped},
+                             {"skipped", skipped},
+                             {"failed", failures},
+                             {"inputs", inputs}};
+        deliver(request_, text, json_text(report));
+        return static_cast<int>(worst);
+    }
+
+    const Request& request_;
+    InputList inputs_;
+    std::vector<std::string> formats_;
+};
 
 int predict(const Request& request) {
     choose_threads(request);
-    const bool pictures = !request.has("--no-pictures");
-    std::vector<std::string> names = {"forecast.h5"};
-    if (pictures) names.insert(names.end(), {"strip.png", "forecast.gif"});
-    for (const std::string& name : names) check_writable(request.text("--output") + "/" + name, request.has("--force"));
-
-    std::error_code ignored;
-    if (std::filesystem::equivalent(request.text("--output") + "/forecast.h5", request.text("--input"), ignored)) {
-        throw Error(ExitCode::output, fmt::format("the forecast would replace its input {}", request.text("--input")),
-                    "", "choose another --output");
-    }
-
-    const Forecaster model = load_model(request, request.text("--model"));
-    const auto source = open_input(input_choice(request), model);
-    const SourceInfo& info = source->info();
-    const std::int64_t horizon = request.integer("--horizon", model.data().window.output_steps);
-    const std::vector<Window> starts = forecast_starts(request, model, info);
-    log_info(describe(model.device()));
-    const torch::Tensor frames = forecast_all(model, *source, starts, horizon);
-    log_engines();
-
-    const WindowOptions& window = model.data().window;
-    ForecastRecord record{info.units, step_s(info, window),    info.path,
-                          {},         request.text("--model"), request.command_line};
-    for (const Window& start : starts) {
-        record.last_input.push_back(static_cast<double>(start.start + window.reach(window.input_steps) - 1));
-    }
-    OutputFolder folder(request.text("--output"));
-    std::string written;
-    const auto output = [&](const std::string& name) {
-        const std::string path = folder.add(name);
-        written += path + "\n";
-        return path;
-    };
-    write_forecast(output("forecast.h5"), frames, record);
-    if (pictures) {
-        const std::string title =
-            info.frames.size() > 1 ? fmt::format("recording {}", starts.front().recording) : std::string();
-        const Forecast picture = picture_of(*source, model, starts.front(), frames[0], title);
-        const ColourScale scale = colour_scale(picture, info.units);
-        write_strip(output("strip.png"), picture, scale);
-        write_gif(output("forecast.gif"), picture, scale);
-    }
-    folder.commit();
-    log_info(fmt::format("forecast {} frame{} of {} recording{} from {}", horizon, horizon == 1 ? "" : "s",
-                         starts.size(), starts.size() == 1 ? "" : "s", info.path));
-    const nlohmann::ordered_json report = {{"schema", "nowcell.predict/1"},
-                                           {"recordings", starts.size()},
-                                           {"horizon", horizon},
-                                           {"units", info.units},
-                                           {"output", request.text("--output")}};
-    deliver(request, written, json_text(report));
-    return 0;
+    return Prediction(request, list_inputs(request.all("--input"), request.text("--output"))).run();
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ InputChoice input_choice(const Request& request) {
 }
 
 Forecaster load_model(const Request& request, const std::string& name) {
+    make_deterministic(0);  // the same bits from run to run, whichever verb forecasts
     return Forecaster::load(name, choose_device(request.text("--device", "auto")), request.overrides());
 }
 

@@ -177,6 +177,69 @@ Verb model_info_verb() {
                          "nowcell model info --model runs/digits --json -"}};
 }
 
+Verb predict_verb() {
+    Flag folder = output_flag("folder for the outputs; with several inputs for a folder of each");
+    folder.required = true;
+    Flag input = input_flag();
+    input.help =
+        "file or folder of frames, or a quoted pattern such as 'radar/*.h5'; may be given several times, and "
+        "what fails is reported while the others go on";
+    input.repeated = true;
+    return {
+        .name = "predict",
+        .summary = "Forecast the frames that follow; no later frames are needed.",
+        .handler = "nowcell_predict",
+        .flags = {model_flag(),
+                  input,
+                  {.name = "--horizon",
+                   .type = FlagType::integer,
+                   .value = "N",
+                   .help = "frames to forecast; default: the output steps of training. Memory does not depend on it",
+                   .min = 1,
+                   .max = 1e6},
+                  {.name = "--start",
+                   .type = FlagType::integer,
+                   .value = "T",
+                   .help = "index of the first input frame; default: the last input steps of each recording",
+                   .min = 0},
+                  {.name = "--context",
+                   .value = "KIND",
+                   .help = "window: the forecast is made from the input steps; all: from every frame of the "
+                           "recording up to the last of these, read one by one, as stream --context all does",
+                   .fallback = "window",
+                   .choices = {"window", "all"}},
+                  {.name = "--recording",
+                   .type = FlagType::integer,
+                   .value = "N",
+                   .help = "forecast only this recording, counted from 0; default: all",
+                   .min = 0},
+                  folder,
+                  {.name = "--as",
+                   .value = "FORMAT[,FORMAT]",
+                   .help = "what is written: h5 (NetCDF-4 reads it), npy, png (a file per lead time whose pixels "
+                           "are values, see its scale.json), and of the first recording strip, gif, mp4",
+                   .fallback = "h5,strip,gif",
+                   .repeated = true},
+                  dataset_flag(),
+                  missing_flag(),
+                  {.name = "--no-pictures",
+                   .type = FlagType::none,
+                   .value = "",
+                   .help = "write forecast.h5 only, as --as h5"},
+                  {.name = "--skip-existing",
+                   .type = FlagType::none,
+                   .value = "",
+                   .help = "pass over inputs whose outputs are all there; make the others, incomplete ones again"},
+                  force_flag(),
+                  device_flag(),
+                  algorithm_flag(),
+                  threads_flag(),
+                  json_flag()},
+        .examples = {"nowcell predict --model runs/radar --input radar.h5 --horizon 12 --output forecast",
+                     "nowcell predict --model runs/radar --input radar.h5 --start 40 --output past-case",
+                     "nowcell predict --model runs/radar --input 'days/*.h5' --as h5,npy --output forecasts"}};
+}
+
 Verb report_verb() {
     return {.name = "report",
             .summary =
@@ -198,47 +261,9 @@ Verb report_verb() {
 }  // namespace
 
 std::vector<Verb> predict_verbs() {
-    Flag folder = output_flag("folder for forecast.h5, strip.png and forecast.gif");
-    folder.required = true;
     return {
-        {.name = "predict",
-         .summary = "Forecast the frames that follow; no later frames are needed.",
-         .handler = "nowcell_predict",
-         .flags = {model_flag(),
-                   input_flag(),
-                   {.name = "--horizon",
-                    .type = FlagType::integer,
-                    .value = "N",
-                    .help = "frames to forecast; default: the output steps of training",
-                    .min = 1,
-                    .max = 10000},
-                   {.name = "--start",
-                    .type = FlagType::integer,
-                    .value = "T",
-                    .help = "index of the first input frame; default: the last input steps of each recording",
-                    .min = 0},
-                   {.name = "--recording",
-                    .type = FlagType::integer,
-                    .value = "N",
-                    .help = "forecast only this recording, counted from 0; default: all",
-                    .min = 0},
-                   folder,
-                   dataset_flag(),
-                   missing_flag(),
-                   {.name = "--no-pictures", .type = FlagType::none, .value = "", .help = "write forecast.h5 only"},
-                   force_flag(),
-                   device_flag(),
-                   algorithm_flag(),
-                   threads_flag(),
-                   json_flag()},
-         .examples = {"nowcell predict --model runs/radar --input radar.h5 --horizon 12 --output forecast",
-                      "nowcell predict --model runs/radar --input radar.h5 --start 40 --output past-case"}},
-        evaluate_verb(),
-        stream_verb(),
-        bench_stream_verb(),
-        preview_verb(),
-        report_verb(),
-        model_info_verb(),
+        predict_verb(), evaluate_verb(), stream_verb(),     bench_stream_verb(),
+        preview_verb(), report_verb(),   model_info_verb(),
     };
 }
 
