@@ -138,10 +138,10 @@ Scored evaluate_arrays(const Asked& asked) {
         ArrayOptions{asked.ensemble, request.integer("--truth-start", -1)});
     const Config config = Config::parse("", "--set", request.overrides());
     const ScoreOptions options = array_options(config, cases->info());
-    BaselineOptions known;
-    known.units = cases->info().units;
-    known.step_s = cases->info().step_s;
-    auto baselines = chosen_baselines(known, config.texts("eval.baselines"));
+    BaselineOptions facts;
+    facts.units = cases->info().units;
+    facts.step_s = cases->info().step_s;
+    auto baselines = chosen_baselines(facts, config.texts("eval.baselines"));
     leave_out_longer(cases->past_frames(), fmt::format("the truth has {} before lead 1", cases->past_frames()),
                      baselines);
     std::vector<Contender> all = cases->contenders();
