@@ -121,9 +121,8 @@ ScoreOptions array_options(const Config& config, const SourceInfo& truth) {
     options.units = truth.units;
     if (config.numbers("eval.range").size() == 2) return options;
     options.max = truth.stored_type == "uint8" && truth.scale == 1.0 ? 255.0 : 1.0;
-    log_info(
-        fmt::format("SSIM and PSNR call 0 to {} {} the range of values; --set 'eval.range=[MIN, MAX]' names another",
-                    options.max, truth.units == "1" ? "" : truth.units));
+    log_info(fmt::format(
+        "SSIM and PSNR take 0 to {} as the range of values; --set 'eval.range=[MIN, MAX]' sets another", options.max));
     return options;
 }
 
@@ -136,7 +135,7 @@ Scored evaluate_arrays(const Asked& asked) {
     const auto cases = std::make_shared<ArrayCases>(
         std::move(forecasts), open_array(request, request.text("--truth"), "--truth-layout", "--dataset"),
         ArrayOptions{asked.ensemble, request.integer("--truth-start", -1)});
-    const Config config = Config::parse("", "--set", request.overrides());
+    const Config config = Config::parse("[data]\npath = \"of no model\"\n", "--set", request.overrides());
     const ScoreOptions options = array_options(config, cases->info());
     BaselineOptions facts;
     facts.units = cases->info().units;
