@@ -1,6 +1,6 @@
-#include "src/strategy.h"
-
 #include "cells/convolution.h"
+#include "src/read_out.h"
+#include "src/strategy.h"
 
 #include <ATen/ATen.h>
 #include <torch/nn/init.h>
@@ -57,8 +57,7 @@ class Direct final : public SequenceModel {
         const torch::Tensor level = level_of(input, options());
         const torch::Tensor known = fold(lowered(input, level));
         std::vector<State> states;
-        HeadHistory history;
-        torch::Tensor frames = head_->forward(last_frame(encoder_->forward(known, states)), size_of(known), history);
+        torch::Tensor frames = read_out_state(*encoder_, *head_, known, states);
         if (guide_weight_.defined()) frames = frames + guide_part(seen_guides(guides, level, leads));
         frames = activated(frames, options().output_activation);
         frames = frames.flatten(0, 1).unflatten(1, {leads_, folded_channels()}).narrow(1, 0, leads);

@@ -1,3 +1,4 @@
+#include "src/read_out.h"
 #include "src/strategy.h"
 
 #include <ATen/ATen.h>
@@ -38,7 +39,7 @@ class EncoderForecaster final : public SequenceModel {
         const torch::Tensor level = level_of(input, options());
         const torch::Tensor known = fold(lowered(input, level));
         std::vector<State> states;
-        encoder_->forward(known, states);
+        read_in(*encoder_, known, states);
         if (guides_ > 0) return guided(guides, level, states, horizon);
         const torch::Tensor truth = shown.defined() ? fold(lowered(later, level)) : torch::Tensor();
         return raised(unfold(closed_loop(last_frame(known), states, horizon, truth, shown)), level);
@@ -52,7 +53,7 @@ class EncoderForecaster final : public SequenceModel {
             if (lead > 0 && shown.defined()) {
                 frame = shown_frame(shown.select(1, lead - 1), truth.narrow(1, lead - 1, 1), frame);
             }
-            frame = head_->forward(decoder_->forward(frame, states), size_of(frame), history);
+            frame = read_out(*decoder_, *head_, frame, states, history);
             frames.push_back(frame);
         }
         return at::cat(frames, 1);
@@ -63,7 +64,7 @@ class EncoderForecaster final : public SequenceModel {
                          std::int64_t horizon) {
         HeadHistory history;
         const torch::Tensor seen = seen_guides(guides, level, horizon);
-        const torch::Tensor frames = unfold(head_->forward(decoder_->forward(seen, states), size_of(seen), history));
+        const torch::Tensor frames = unfold(read_out(*decoder_, *head_, seen, states, history));
         return completed(frames, guides, level);
     }
 

@@ -1,3 +1,4 @@
+#include "src/read_out.h"
 #include "src/strategy.h"
 
 #include <ATen/ATen.h>
@@ -23,7 +24,7 @@ class NextFrame final : public SequenceModel {
         const torch::Tensor level = level_of(input, options());
         std::vector<State> states;
         HeadHistory history;
-        torch::Tensor frame = last_frame(step(fold(lowered(input, level)), states, history));
+        torch::Tensor frame = read_out_last(*stack_, *head_, fold(lowered(input, level)), states, history);
         std::vector<torch::Tensor> frames = {frame};
         while (static_cast<std::int64_t>(frames.size()) < horizon) {
             frame = step(frame, states, history);
@@ -50,7 +51,7 @@ class NextFrame final : public SequenceModel {
 
  private:
     torch::Tensor step(const torch::Tensor& frames, std::vector<State>& states, HeadHistory& history) {
-        return head_->forward(stack_->forward(frames, states), size_of(frames), history);
+        return read_out(*stack_, *head_, frames, states, history);
     }
 
     Supervised taught_last(const Lesson& lesson, const torch::Tensor& level) {
