@@ -32,6 +32,13 @@ Flag missing_flag() {
             .key = "data.missing"};
 }
 
+Flag tile_flag() {
+    return {.name = "--tile",
+            .value = "HxW|N",
+            .help = "compute in tiles of that size, px, for frames larger than memory; 0: whole frames",
+            .key = "eval.tile"};
+}
+
 Verb preview_verb() {
     Flag output = output_flag("picture to write: .png, or .gif for an animation");
     output.required = true;
@@ -139,6 +146,7 @@ Verb evaluate_verb() {
              set_flag(),
              dataset_flag(),
              missing_flag(),
+             tile_flag(),
              force_flag(),
              device_flag(),
              algorithm_flag(),
@@ -222,6 +230,7 @@ Verb predict_verb() {
                    .repeated = true},
                   dataset_flag(),
                   missing_flag(),
+                  tile_flag(),
                   {.name = "--no-pictures",
                    .type = FlagType::none,
                    .value = "",
@@ -327,6 +336,12 @@ std::vector<Key> predict_keys() {
          .fallback = "16",
          .help = "windows scored at a time",
          .min = 1},
+        {.name = "eval.tile",
+         .type = KeyType::per_axis,
+         .fallback = "0",
+         .help = "side of the tiles that forecasts are computed in, px, for frames larger than memory: the same "
+                 "forecast, with the memory of frames, states and one tile. Best 256 or more. 0: whole frames",
+         .min = 0},
     };
 }
 
