@@ -36,16 +36,27 @@ torch::Tensor Head::forward(const torch::Tensor& hidden, const FrameSize& frame,
     return activated(convolve(resized(hidden, frame), history), activation_);
 }
 
-torch::Tensor Head::convolve(const torch::Tensor& hidden, HeadHistory& history) const {
-    if (!over_time_) return over_space(hidden);
+torch::Tensor Head::last(const torch::Tensor& hidden, const FrameSize& frame, HeadHistory& history) {
+    const std::int64_t earlier = hidden.size(1) - 1;
+    if (over_time_ && earlier > 0) remembered(resized(hidden.narrow(1, 0, earlier), frame), history);
+    return forward(hidden.narrow(1, earlier, 1), frame, history);
+}
+
+torch::Tensor Head::remembered(const torch::Tensor& hidden, HeadHistory& history) const {
     if (!history.hidden.defined()) {
         std::vector<std::int64_t> shape = hidden.sizes().vec();
         shape[1] = past();
         history.hidden = hidden.new_zeros(shape);
     }
-    const torch::Tensor known = at::cat({history.hidden, hidden}, 1);
-    history.hidden = known.narrow(1, known.size(1) - past(), past());
-    return over_time(at::constant_pad_nd(known, {0, 0, 0, 0, 0, 0, 0, ahead()}));
+    torch::Tensor known = at::cat({history.hidden, hidden}, 1);
+    // A copy: a part would keep all of it alive.
+    history.hidden = known.narrow(1, known.size(1) - past(), past()).clone();
+    return known;
+}
+
+torch::Tensor Head::convolve(const torch::Tensor& hidden, HeadHistory& history) const {
+    if (!over_time_) return over_space(hidden);
+    return over_time(at::constant_pad_nd(remembered(hidden, history), {0, 0, 0, 0, 0, 0, 0, ahead()}));
 }
 
 torch::Tensor Head::over_space(const torch::Tensor& hidden) const {

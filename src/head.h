@@ -31,6 +31,9 @@ class Head : public torch::nn::Module {
     /// behind its last one, as Keras' Conv3D.
     torch::Tensor forward(const torch::Tensor& hidden, const FrameSize& frame, HeadHistory& history);
 
+    /// The last output of forward(), (B,1,C,H,W), without the others.
+    torch::Tensor last(const torch::Tensor& hidden, const FrameSize& frame, HeadHistory& history);
+
     /// Steps before and behind its own that an output sees.
     std::int64_t past() const;
     std::int64_t ahead() const;
@@ -39,6 +42,8 @@ class Head : public torch::nn::Module {
     torch::Tensor in_tiles(const std::vector<FrameView>& hidden, const FrameSize& tile) const;
 
  private:
+    /// Hidden states behind those of the history, which they join.
+    torch::Tensor remembered(const torch::Tensor& hidden, HeadHistory& history) const;
     torch::Tensor convolve(const torch::Tensor& hidden, HeadHistory& history) const;
     /// hidden: (B,n,F,H,W), all that is seen. Returns (B,n - (K_t - 1),C,H,W).
     torch::Tensor over_time(const torch::Tensor& hidden) const;

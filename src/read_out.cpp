@@ -87,7 +87,7 @@ torch::Tensor read_out(LayerStack& stack, Head& head, const torch::Tensor& x, st
 
 torch::Tensor read_out_last(LayerStack& stack, Head& head, const torch::Tensor& x, std::vector<State>& states,
                             HeadHistory& history) {
-    if (!stack.tiled()) return last_step(read_out(stack, head, x, states, history));
+    if (!stack.tiled()) return head.last(stack.forward(x, states), size_of(x), history);
     return in_tiles(stack, head, x, x.size(1) - 1, states, history);
 }
 
