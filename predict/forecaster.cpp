@@ -73,12 +73,12 @@ Forecaster::Forecaster(Config config, std::shared_ptr<SequenceModel> network, No
 }
 
 Forecaster Forecaster::load(const std::string& model, torch::Device device, const std::vector<std::string>& overrides) {
-    Config::parse("", "command line", overrides);  // mistakes in these are not the model's
     std::string path;
     const Checkpoint checkpoint = Checkpoint::load_first(RunDirectory::resolve_model(model), path);
-    return from(checkpoint, path, device, refused_as_model(path, [&] {
-                    return Config::parse(checkpoint.sections.at("config"), path + " (config)", overrides);
-                }));
+    const std::string name = path + " (config)";
+    refused_as_model(path, [&] { return Config::parse(checkpoint.sections.at("config"), name); });
+    // What is wrong with it now are the overrides.
+    return from(checkpoint, path, device, Config::parse(checkpoint.sections.at("config"), name, overrides));
 }
 
 Forecaster Forecaster::from(const Checkpoint& checkpoint, const std::string& path, torch::Device device,

@@ -32,13 +32,6 @@ Flag missing_flag() {
             .key = "data.missing"};
 }
 
-Flag tile_flag() {
-    return {.name = "--tile",
-            .value = "HxW|N",
-            .help = "compute in tiles of that size, px, for frames larger than memory; 0: whole frames",
-            .key = "eval.tile"};
-}
-
 Verb preview_verb() {
     Flag output = output_flag("picture to write: .png, or .gif for an animation");
     output.required = true;
@@ -185,6 +178,13 @@ Verb model_info_verb() {
                          "nowcell model info --model runs/digits --json -"}};
 }
 
+Flag tile_flag() {
+    return {.name = "--tile",
+            .value = "HxW|N",
+            .help = "compute in tiles of that size, px, for frames larger than memory; 0: whole frames",
+            .key = "eval.tile"};
+}
+
 Verb predict_verb() {
     Flag folder = output_flag("folder for the outputs; with several inputs for a folder of each");
     folder.required = true;
@@ -239,6 +239,7 @@ Verb predict_verb() {
                    .type = FlagType::none,
                    .value = "",
                    .help = "pass over inputs whose outputs are all there; make the others, incomplete ones again"},
+                  tile_flag(),
                   force_flag(),
                   device_flag(),
                   algorithm_flag(),
