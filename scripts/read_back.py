@@ -170,9 +170,10 @@ def check_others(check, folder, sources, np, h5py, netcdf):
 def make_forecasts(program, folder):
     """Of dated frames with an odd calendar, and of recordings without times, in colour."""
     layers = '[[model.layers]]\nfilters = 2\n'
-    for name, data in (("heat", 'path = "heat.nc"\nmissing = "mask"'), ("colour", 'path = "movies.npy"\nlayout = "nthwc"')):
+    for name, data in (("heat", 'path = "heat.nc"\nmissing = "mask"'),
+                       ("colour", 'path = "movies.npy"\nlayout = "nthwc"')):
         (folder / f"{name}.toml").write_text(
-            f"[data]\n{data}\ninput_steps = 3\noutput_steps = 2\nsplit = {{ train = [0.0, 0.5], validation = [0.5, 1.0], test = [0.5, 1.0] }}\n"
+            f"[data]\n{data}\ninput_steps = 2\noutput_steps = 1\nsplit = {{ train = [0.0, 0.5], validation = [0.5, 0.75], test = [0.75, 1.0] }}\n"
             f"[train]\nepochs = 1\nbatch = 2\n{layers}")
         nowcell(program, folder, "train", "--config", f"{name}.toml", "--output", f"run_{name}")
     formats = ("--as", "h5,npy,png")
