@@ -116,15 +116,13 @@ std::unique_ptr<FrameSource> open_array(const Request& request, const std::strin
     return open_source(options);
 }
 
-ScoreOptions array_options(const Request& request, const SourceInfo& truth) {
-    const Config config = Config::parse("", "--set", request.overrides());
+ScoreOptions array_options(const Config& config, const SourceInfo& truth) {
     ScoreOptions options = score_options(config);
     options.units = truth.units;
     if (config.numbers("eval.range").size() == 2) return options;
     options.max = truth.stored_type == "uint8" && truth.scale == 1.0 ? 255.0 : 1.0;
-    log_info(
-        fmt::format("SSIM and PSNR call 0 to {} {} the range of values; --set 'eval.range=[MIN, MAX]' names another",
-                    options.max, truth.units == "1" ? "" : truth.units));
+    log_info(fmt::format(
+        "SSIM and PSNR take 0 to {} as the range of values; --set 'eval.range=[MIN, MAX]' sets another", options.max));
     return options;
 }
 
@@ -137,8 +135,12 @@ Scored evaluate_arrays(const Asked& asked) {
     const auto cases = std::make_shared<ArrayCases>(
         std::move(forecasts), open_array(request, request.text("--truth"), "--truth-layout", "--dataset"),
         ArrayOptions{asked.ensemble, request.integer("--truth-start", -1)});
-    const ScoreOptions options = array_options(request, cases->info());
-    auto baselines = cases->past_frames() > 0 ? all_baselines({}) : std::vector<std::unique_ptr<Baseline>>();
+    const Config config = Config::parse("[data]\npath = \"of no model\"\n", "--set", request.overrides());
+    const ScoreOptions options = array_options(config, cases->info());
+    BaselineOptions facts;
+    facts.units = cases->info().units;
+    facts.step_s = cases->info().step_s;
+    auto baselines = chosen_baselines(facts, config.texts("eval.baselines"));
     leave_out_longer(cases->past_frames(), fmt::format("the truth has {} before lead 1", cases->past_frames()),
                      baselines);
     std::vector<Contender> all = cases->contenders();

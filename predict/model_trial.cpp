@@ -107,7 +107,7 @@ Trial prepare(const Models& models, const TrialChoice& choice) {
         known.period = 0;
         log_warning("recordings are too short for a period before each window: no seasonal and no anomaly row");
     }
-    trial.baselines = all_baselines(known);
+    trial.baselines = chosen_baselines(known, first.config().texts("eval.baselines"));
     const std::int64_t past = trial.least > 0 ? trial.least : trial.window.past_steps();
     leave_out_longer(
         past,

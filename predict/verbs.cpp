@@ -139,6 +139,7 @@ Verb evaluate_verb() {
              set_flag(),
              dataset_flag(),
              missing_flag(),
+             tile_flag(),
              force_flag(),
              device_flag(),
              algorithm_flag(),
@@ -175,6 +176,13 @@ Verb model_info_verb() {
             .examples = {"nowcell model info --preset moving-mnist",
                          "nowcell model info --config my.toml --size 128x128 --channels 3 --batch 4",
                          "nowcell model info --model runs/digits --json -"}};
+}
+
+Flag tile_flag() {
+    return {.name = "--tile",
+            .value = "HxW|N",
+            .help = "compute in tiles of that size, px, for frames larger than memory; 0: whole frames",
+            .key = "eval.tile"};
 }
 
 Verb predict_verb() {
@@ -222,6 +230,7 @@ Verb predict_verb() {
                    .repeated = true},
                   dataset_flag(),
                   missing_flag(),
+                  tile_flag(),
                   {.name = "--no-pictures",
                    .type = FlagType::none,
                    .value = "",
@@ -230,6 +239,7 @@ Verb predict_verb() {
                    .type = FlagType::none,
                    .value = "",
                    .help = "pass over inputs whose outputs are all there; make the others, incomplete ones again"},
+                  tile_flag(),
                   force_flag(),
                   device_flag(),
                   algorithm_flag(),
@@ -315,11 +325,24 @@ std::vector<Key> predict_keys() {
          .fallback = "[]",
          .help = "[min, max]: what SSIM, PSNR and the dialects on 0..1 call 0 and 1; empty: the range of the training "
                  "part"},
+        {.name = "eval.baselines",
+         .type = KeyType::texts,
+         .fallback = "[]",
+         .help = "forecasts without learning that are scored beside the network, in this order; []: all that the data "
+                 "allow",
+         .choices = {"persistence", "seasonal", "anomaly", "climatology", "linear-trend", "optical-flow", "farneback",
+                     "s-prog"}},
         {.name = "eval.batch",
          .type = KeyType::integer,
          .fallback = "16",
          .help = "windows scored at a time",
          .min = 1},
+        {.name = "eval.tile",
+         .type = KeyType::per_axis,
+         .fallback = "0",
+         .help = "side of the tiles that forecasts are computed in, px, for frames larger than memory: the same "
+                 "forecast, with the memory of frames, states and one tile. Best 256 or more. 0: whole frames",
+         .min = 0},
     };
 }
 

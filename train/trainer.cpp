@@ -227,7 +227,7 @@ void Trainer::validate() {
     ScoreOptions errors;
     errors.metrics = {"mae", "mse"};
     const ScoreTable table = evaluate(set, contenders(forecaster_, none), errors);
-    const Scores& scores = table.scores.front();
+    const Scores& scores = table.rows.front().fields;
     state_.last_mae = scores.value("mae", 0);
     if (!std::isfinite(state_.last_mae)) {
         throw Error(ExitCode::diverged,

@@ -55,14 +55,14 @@ std::uint64_t number_at(const std::string& bytes, std::size_t at, int count, boo
 }
 
 // The size stands in the first bytes of either format.
-std::optional<Encoded> recognised(std::string bytes) {
+std::optional<Encoded> recognised(const std::string& bytes) {
     if (bytes.size() > 32 && bytes.starts_with("\x89PNG\r\n\x1a\n")) {
         const auto width = number_at(bytes, 16, 4, true), height = number_at(bytes, 20, 4, true);
-        return Encoded{std::move(bytes), "png", width, height};
+        return Encoded{bytes, "png", width, height};
     }
     if (bytes.size() > 32 && (bytes.starts_with("GIF89a") || bytes.starts_with("GIF87a"))) {
         const auto width = number_at(bytes, 6, 2, false), height = number_at(bytes, 8, 2, false);
-        return Encoded{std::move(bytes), "gif", width, height};
+        return Encoded{bytes, "gif", width, height};
     }
     return std::nullopt;
 }
@@ -122,7 +122,8 @@ Markup Embedding::file(const Figure& figure) {
     const std::uintmax_t size = std::filesystem::file_size(figure.path, error);
     if (error) return leave_out(figure, "it cannot be read");
     if (size > kMostRead) return leave_out(figure, megabytes(size) + " are too much for a page");
-    std::optional<Encoded> picture = recognised(read_text(figure.path));
+    const std::string bytes = read_text(figure.path);
+    std::optional<Encoded> picture = recognised(bytes);
     if (!picture) return leave_out(figure, "neither PNG nor GIF");
     if (picture->width * picture->height > kMostPixels) return leave_out(figure, "too many pixels for a page");
     if (size_in_page(picture->bytes.size()) > room) {

@@ -17,6 +17,9 @@ std::string anchor(std::size_t section) { return fmt::format("part-{}", section 
 
 // Nothing may be asked for, run, framed or sent.
 Markup head_of(const std::string& title) {
+    std::string style = "<style>";
+    style += kPageStyle;
+    style += "</style>";
     return lone_element("meta", {{"charset", "utf-8"}}) +
            lone_element("meta", {{"http-equiv", "Content-Security-Policy"},
                                  {"content",
@@ -25,7 +28,7 @@ Markup head_of(const std::string& title) {
            lone_element("meta", {{"name", "viewport"}, {"content", "width=device-width, initial-scale=1"}}) +
            lone_element("meta", {{"name", "color-scheme"}, {"content", "light dark"}}) +
            lone_element("link", {{"rel", "icon"}, {"href", "data:,"}}) + element("title", title) +
-           Markup::verbatim(std::string("<style>") + kPageStyle + "</style>");
+           Markup::verbatim(style);
 }
 
 Markup contents_of(const std::vector<Section>& sections) {

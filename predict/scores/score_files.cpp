@@ -127,7 +127,7 @@ Json score_document(const ScoreReport& report) {
 std::string score_csv(const ScoreTable& table) { return std::string(kScoreColumns) + score_lines(table, ""); }
 
 std::string score_csv(const std::vector<ScoreReport>& reports) {
-    std::string out = std::string("data,") + kScoreColumns;
+    std::string out = fmt::format("data,{}", kScoreColumns);
     for (const ScoreReport& report : reports) out += score_lines(report.table, csv_text(report.context.data) + ",");
     return out;
 }

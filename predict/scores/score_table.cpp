@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace nowcell {
@@ -12,7 +13,20 @@ namespace {
 
 using Cells = std::vector<std::vector<std::string>>;
 
-constexpr std::size_t kMostColumns = 8;  // of scores, beside the names
+constexpr std::size_t kMostColumns = 9;  // of scores, beside the names
+// Of many scores, those that files have and the text leaves out.
+constexpr std::array kInFiles = {"pofd",
+                                 "hk",
+                                 "acc",
+                                 "sedi",
+                                 "mcc",
+                                 "f1",
+                                 "crps-reliability",
+                                 "crps-potential",
+                                 "brier-reliability",
+                                 "brier-resolution",
+                                 "brier-uncertainty",
+                                 "rmse-of-mean"};
 
 // Left column to the left, the others to the right; a rule under the head.
 std::string aligned(const Cells& rows) {
@@ -127,6 +141,11 @@ std::vector<Quantity> of_threshold(const ScoreTable& table, const std::optional<
     for (const Quantity& one : table.quantities()) {
         if (one.threshold == threshold) out.push_back(one);
     }
+    if (out.size() <= kMostColumns) return out;
+    const auto in_files = [](const Quantity& one) {
+        return std::find(kInFiles.begin(), kInFiles.end(), one.metric) != kInFiles.end();
+    };
+    out.erase(std::remove_if(out.begin(), out.end(), in_files), out.end());
     return out;
 }
 

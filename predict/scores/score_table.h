@@ -30,7 +30,8 @@ std::string short_name(const Quantity& quantity);
 std::string axis_label(const Quantity& quantity, const ScoreTable& table);
 
 /// Aligned tables: every score over all lead times with the first forecaster's skill against each other one, the MAE of
-/// each lead time, and the scores of each threshold. The best of each column has a "*". Below: against_best.
+/// each lead time, and the scores of each threshold; of many scores only the usual ones, files have all. The best of
+/// each column has a "*". Below: against_best.
 std::string score_text(const ScoreReport& report);
 
 /// One table of several reports: a row per data set and forecaster.

@@ -12,7 +12,6 @@
 #include "tests/support/program.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -25,6 +24,7 @@
 #include <fstream>
 #include <iterator>
 #include <limits>
+#include <map>
 #include <random>
 #include <thread>
 
