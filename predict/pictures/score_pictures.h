@@ -21,7 +21,7 @@ struct NamedCurve {
 Picture lead_curves(const std::string& title, const std::string& y_label, double step_s, std::vector<Curve> curves);
 
 /// Spectra on logarithmic axes. x: wavelengths in px, or in what x_label says, such as "wavelength [km]"; long waves
-/// stand left. Zeros have no place. y_label: "power [K^2]".
+/// stand left. Zeros have no place. A curve named "truth" is a grey guide. y_label: "power [K^2]".
 Picture spectra(const std::string& title, const std::vector<NamedCurve>& curves, const std::string& y_label = "power",
                 const std::string& x_label = "wavelength [px]");
 

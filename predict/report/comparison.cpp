@@ -45,7 +45,7 @@ void add_run_table(Section& section, const std::vector<Subject>& subjects) {
         const std::string mae = run.fact("best", "val_mae"), unit = run.fact("best", "unit");
         rows.push_back({{subject.name},
                         {run.fact("state")},
-                        {run.fact("parameters"), true},
+                        {grouped(run.fact("parameters")), true},
                         {run.fact("best", "epoch"), true},
                         {mae.empty() ? "-" : mae + (unit == "1" ? "" : " " + unit), true},
                         {run.fact("data", "path")}});

@@ -26,6 +26,15 @@ std::vector<std::string> column_texts(const std::vector<double>& values) {
     return texts;
 }
 
+std::string grouped(const std::string& digits) {
+    std::string out;
+    for (std::size_t i = 0; i < digits.size(); ++i) {
+        if (i > 0 && (digits.size() - i) % 3 == 0) out += "\u202f";
+        out += digits[i];
+    }
+    return out;
+}
+
 std::vector<bool> best_of(const std::string& metric, const std::vector<double>& values) {
     const double ideal = best_value(metric);
     const auto badness = [&](double value) {

@@ -205,6 +205,7 @@ Markup lead_table(const EvaluationFile& scores, const Quantity& quantity) {
 }
 
 void add_leads(Section& section, const EvaluationFile& scores) {
+    section.add_heading("By lead time");
     if (scores.leads() < 1) return section.add("lead times", note("No scores by lead time in this file."));
     Markup others;
     bool first = true;
@@ -231,14 +232,15 @@ void add_scores(Section& section, const EvaluationFile& scores) {
                     scores.data.empty() ? "unnamed data" : scores.data, scores.windows, scores.windows == 1 ? "" : "s");
     if (!scores.split.empty()) about += ", part: " + scores.split;
     if (!scores.dialect.empty()) about += ", dialect: " + scores.dialect;
+    section.add_heading("Scores");
     section.add("about", element("p", about + ".", {{"class", "about"}}));
     add_verdict(section, scores);
     add_table(section, scores);
     add_comparisons(section, scores);
-    add_score_curves(section, scores);
-    add_leads(section, scores);
     add_thresholds(section, scores);
     add_scales(section, scores);
+    add_leads(section, scores);
+    add_score_curves(section, scores);
 }
 
 }  // namespace nowcell

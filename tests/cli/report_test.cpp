@@ -238,12 +238,13 @@ TEST_CASE("a report of a run with scores shows all that is known") {
     const std::string html = text_of(folder.path("out/radar.html"));
     CHECK(facts["bytes"] == html.size());
     check_self_contained(html);
-    for (const char* part :
-         {"<h1>radar</h1>", "done", "epoch 6, validation MAE 0.0421 mm/h", "nowcell train --config radar.toml",
-          "radar.h5, /frames; 864 frames in 3 recording(s)", "Scores of runs/radar on radar.h5: 120 windows",
-          "better than persistence", "too few windows to tell against optical flow", "+20.0 %",
-          "values of 5 mm/h and more", "FSS by the side of its windows", "16 px", "+30 min", "The worst sample",
-          "epoch-0008_s0.png", "Reliability of values of 0.5 mm/h and more", "Rank histogram"}) {
+    for (const char* part : {"<h1>radar</h1>", "done", "2026-01-02 10:00:00 UTC", "epoch 6, validation MAE 0.0421 mm/h",
+                             "nowcell train --config radar.toml",
+                             "radar.h5, /frames; 864 frames in 3 recordings; each 1 channel of 48 \u00d7 48 px",
+                             "Scores of runs/radar on radar.h5: 120 windows", "better than persistence",
+                             "too few windows to tell against optical flow", "+20.0 %", "values of 5 mm/h and more",
+                             "FSS by the side of its windows", "16 px", "+30 min", "The worst sample",
+                             "epoch-0008_s0.png", "Reliability of values of 0.5 mm/h and more", "Rank histogram"}) {
         INFO(part);
         CHECK(holds(html, part));
     }
