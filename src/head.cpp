@@ -34,6 +34,25 @@ torch::Tensor Head::forward(const torch::Tensor& hidden, const FrameSize& frame,
     return activated(convolve(resized(hidden, frame), history), activation_);
 }
 
+torch::Tensor Head::last(const torch::Tensor& hidden, const FrameSize& frame, HeadHistory& history) {
+    const std::int64_t earlier = hidden.size(1) - 1;
+    if (over_time_ && earlier > 0) remembered(resized(hidden.narrow(1, 0, earlier), frame), history);
+    return forward(hidden.narrow(1, earlier, 1), frame, history);
+}
+
+torch::Tensor Head::remembered(const torch::Tensor& hidden, HeadHistory& history) const {
+    const std::int64_t past = causal_ ? weight_.size(-1) - 1 : (weight_.size(-1) - 1) / 2;
+    if (!history.hidden.defined()) {
+        std::vector<std::int64_t> shape = hidden.sizes().vec();
+        shape[1] = past;
+        history.hidden = hidden.new_zeros(shape);
+    }
+    torch::Tensor known = at::cat({history.hidden, hidden}, 1);
+    // A copy: a part would keep all of it alive.
+    history.hidden = known.narrow(1, known.size(1) - past, past).clone();
+    return known;
+}
+
 torch::Tensor Head::convolve(const torch::Tensor& hidden, HeadHistory& history) const {
     if (!over_time_) {
         const torch::Tensor frames = nowcell::convolve(hidden.flatten(0, 1), weight_, bias_);
@@ -42,16 +61,8 @@ torch::Tensor Head::convolve(const torch::Tensor& hidden, HeadHistory& history) 
     const std::int64_t kernel = weight_.size(-1);
     const std::int64_t less = (kernel - 1) / 2;
     const std::int64_t more = kernel / 2;
-    const std::int64_t past = causal_ ? kernel - 1 : less;
-    if (!history.hidden.defined()) {
-        std::vector<std::int64_t> shape = hidden.sizes().vec();
-        shape[1] = past;
-        history.hidden = hidden.new_zeros(shape);
-    }
-    const torch::Tensor known = at::cat({history.hidden, hidden}, 1);
-    history.hidden = known.narrow(1, known.size(1) - past, past);
-    const torch::Tensor padded =
-        at::constant_pad_nd(known.transpose(1, 2), {less, more, less, more, 0, causal_ ? 0 : more});
+    const torch::Tensor padded = at::constant_pad_nd(remembered(hidden, history).transpose(1, 2),
+                                                     {less, more, less, more, 0, causal_ ? 0 : more});
     return at::conv3d(padded, weight_, bias_).transpose(1, 2);
 }
 

@@ -29,7 +29,12 @@ class Head : public torch::nn::Module {
     /// behind its last one, as Keras' Conv3D.
     torch::Tensor forward(const torch::Tensor& hidden, const FrameSize& frame, HeadHistory& history);
 
+    /// The last output of forward(), (B,1,C,H,W), without the others.
+    torch::Tensor last(const torch::Tensor& hidden, const FrameSize& frame, HeadHistory& history);
+
  private:
+    /// Hidden states behind those of the history, which they join.
+    torch::Tensor remembered(const torch::Tensor& hidden, HeadHistory& history) const;
     torch::Tensor convolve(const torch::Tensor& hidden, HeadHistory& history) const;
 
     bool over_time_;

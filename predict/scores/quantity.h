@@ -17,8 +17,8 @@ struct Quantity {
     bool operator==(const Quantity&) const = default;
 };
 
-/// "K" for errors, "K^2" for their squares, "dB", else "1".
-std::string unit_of(const std::string& metric, const std::string& data_units);
+/// "K" for errors, "K^2" for their squares, "dB", else "1". Errors of "openstl" and "hko7" are on 0..1 and have none.
+std::string unit_of(const std::string& metric, const std::string& data_units, const std::string& dialect = "standard");
 
 /// True when a larger value is a better forecast. Of what is best near a value neither is: see best_value().
 bool larger_is_better(const std::string& metric);

@@ -343,7 +343,8 @@ TEST_CASE("evaluate scores the run's own test part, other data whole, and says w
     for (const auto& row : report.at("rows")) {
         if (row.at("metric") == "mae" && row.at("lead") == "all") names.push_back(row.at("forecaster"));
     }
-    CHECK(names == std::vector<std::string>{"model", "persistence", "climatology", "optical-flow"});
+    CHECK(names == std::vector<std::string>{"model", "persistence", "climatology", "linear-trend", "optical-flow",
+                                            "farneback", "s-prog"});
     CHECK(holds(text_of(shop.folder.path("e.csv")), "forecaster,metric,lead,unit,value\nmodel,mae,all,"));
 
     write_frames(shop.folder.path("other.h5"), at::rand({3, 8, 12, 12}));
