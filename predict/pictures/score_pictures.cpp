@@ -93,6 +93,13 @@ Picture spectra(const std::string& title, const std::vector<NamedCurve>& curves,
     return picture_of(std::move(chart), kWidth, kHeight);
 }
 
+std::vector<NamedCurve> by_wavelength(std::vector<NamedCurve> curves) {
+    for (NamedCurve& curve : curves) {
+        for (double& x : curve.x) x = x > 0 ? 1 / x : kNan;
+    }
+    return curves;
+}
+
 Picture reliability(const std::string& title, const std::vector<NamedCurve>& curves) {
     Chart chart{.title = title,
                 .x_label = "forecast probability",

@@ -25,6 +25,9 @@ Picture lead_curves(const std::string& title, const std::string& y_label, double
 Picture spectra(const std::string& title, const std::vector<NamedCurve>& curves, const std::string& y_label = "power",
                 const std::string& x_label = "wavelength [px]");
 
+/// Curves over wavenumbers (1/px) as curves over wavelengths (px); the mean, of wavenumber 0, has none and is left out.
+std::vector<NamedCurve> by_wavelength(std::vector<NamedCurve> curves);
+
 /// How often what was forecast with a probability (x, 0..1) came true (y, 0..1); weight: how often it was forecast. The
 /// diagonal is perfect; below the dashed line (half way to the observed frequency) a forecast has no skill. A histogram
 /// of the weights stands below. Source: Hsu and Murphy, "The attributes diagram", Int. J. Forecasting 2 (1986).

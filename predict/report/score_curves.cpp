@@ -92,11 +92,8 @@ NamedCurve drawable_curve(const CurveRow& row, const std::string& name) {
 
 // Wavenumbers become wavelengths.
 void as_wavelengths(std::vector<NamedCurve>& curves, std::string& x_label) {
-    const std::size_t at = x_label.find("avenumber");
-    if (at == std::string::npos) return;
-    for (NamedCurve& curve : curves) {
-        for (double& x : curve.x) x = 1.0 / x;
-    }
+    if (x_label.find("wavenumber") == std::string::npos) return;
+    curves = by_wavelength(std::move(curves));
     x_label = "wavelength" + std::string(x_label.find("km") != std::string::npos ? " [km]" : " [px]");
 }
 
