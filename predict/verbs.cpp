@@ -32,6 +32,13 @@ Flag missing_flag() {
             .key = "data.missing"};
 }
 
+Flag tile_flag() {
+    return {.name = "--tile",
+            .value = "HxW|N",
+            .help = "compute in tiles of that size, px, for frames larger than memory; 0: whole frames",
+            .key = "eval.tile"};
+}
+
 Verb preview_verb() {
     Flag output = output_flag("picture to write: .png, or .gif for an animation");
     output.required = true;
@@ -178,13 +185,6 @@ Verb model_info_verb() {
                          "nowcell model info --model runs/digits --json -"}};
 }
 
-Flag tile_flag() {
-    return {.name = "--tile",
-            .value = "HxW|N",
-            .help = "compute in tiles of that size, px, for frames larger than memory; 0: whole frames",
-            .key = "eval.tile"};
-}
-
 Verb predict_verb() {
     Flag folder = output_flag("folder for the outputs; with several inputs for a folder of each");
     folder.required = true;
@@ -230,7 +230,6 @@ Verb predict_verb() {
                    .repeated = true},
                   dataset_flag(),
                   missing_flag(),
-                  tile_flag(),
                   {.name = "--no-pictures",
                    .type = FlagType::none,
                    .value = "",
