@@ -53,6 +53,13 @@ Verb preview_verb() {
                          "nowcell data preview frames/ --start 40 --frames 24 -o frames.gif"}};
 }
 
+Flag tile_flag() {
+    return {.name = "--tile",
+            .value = "HxW|N",
+            .help = "compute in tiles of that size, px, for frames larger than memory; 0: whole frames",
+            .key = "eval.tile"};
+}
+
 Verb evaluate_verb() {
     const std::vector<std::string> other_modes = {"--forecast", "--suite", "--schema"};
     Flag model = model_flag();
@@ -178,13 +185,6 @@ Verb model_info_verb() {
                          "nowcell model info --model runs/digits --json -"}};
 }
 
-Flag tile_flag() {
-    return {.name = "--tile",
-            .value = "HxW|N",
-            .help = "compute in tiles of that size, px, for frames larger than memory; 0: whole frames",
-            .key = "eval.tile"};
-}
-
 Verb predict_verb() {
     Flag folder = output_flag("folder for the outputs; with several inputs for a folder of each");
     folder.required = true;
@@ -239,7 +239,6 @@ Verb predict_verb() {
                    .type = FlagType::none,
                    .value = "",
                    .help = "pass over inputs whose outputs are all there; make the others, incomplete ones again"},
-                  tile_flag(),
                   force_flag(),
                   device_flag(),
                   algorithm_flag(),
