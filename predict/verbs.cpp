@@ -60,6 +60,13 @@ Verb preview_verb() {
                          "nowcell data preview frames/ --start 40 --frames 24 -o frames.gif"}};
 }
 
+Flag tile_flag() {
+    return {.name = "--tile",
+            .value = "HxW|N",
+            .help = "compute in tiles of that size, px, for frames larger than memory; 0: whole frames",
+            .key = "eval.tile"};
+}
+
 Verb evaluate_verb() {
     const std::vector<std::string> other_modes = {"--forecast", "--suite", "--schema"};
     Flag model = model_flag();
@@ -238,7 +245,6 @@ Verb predict_verb() {
                    .type = FlagType::none,
                    .value = "",
                    .help = "pass over inputs whose outputs are all there; make the others, incomplete ones again"},
-                  tile_flag(),
                   force_flag(),
                   device_flag(),
                   algorithm_flag(),
