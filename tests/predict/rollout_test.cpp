@@ -85,6 +85,14 @@ OutputOptions to(const TemporaryFolder& folder, const std::vector<std::string>& 
     return {folder.path("out"), formats, false};
 }
 
+SourceOptions source_options(const std::string& path, const std::string& dataset, const std::string& layout) {
+    SourceOptions options;
+    options.path = path;
+    options.dataset = dataset;
+    options.layout = layout;
+    return options;
+}
+
 }  // namespace
 
 TEST_CASE("a forecast in progress has the bits of a whole one, whatever guides it") {
@@ -189,12 +197,12 @@ TEST_CASE("a forecast file has dimensions, times, units and history") {
     CHECK(file.text("/", "history") == "nowcell predict ...");
     CHECK(file.text("/", "Conventions") == "CF-1.8");
     CHECK(file.text("/lead", "standard_name") == "forecast_period");
-    const auto again = open_source({.path = path, .dataset = "/frames"});
+    const auto again = open_source(source_options(path, "/frames", "auto"));
     CHECK(again->info().units == "mm/h");
     CHECK(again->info().step_s == 300.0);
     CHECK(again->info().start == "2020-02-29T00:00:00Z");
     CHECK(at::equal(again->read(0, 0, 40), stored[0].permute({0, 3, 1, 2})));
-    const auto array = open_source({.path = folder.path("out/forecast.npy"), .layout = "nthwc"});
+    const auto array = open_source(source_options(folder.path("out/forecast.npy"), "", "nthwc"));
     CHECK(at::equal(array->read(0, 0, 40), again->read(0, 0, 40)));
 }
 
@@ -207,7 +215,7 @@ TEST_CASE("many recordings and lead times land where they belong, in every forma
     const torch::Tensor expected = at::cat(
         {model.forecast(frames(6), 35), model.forecast(frames(6) * 0.5, 35), model.forecast(frames(6) * 0.2, 35)});
     CHECK(at::equal(read_hdf5(folder.path("out/forecast.h5"), "/frames"), expected.squeeze(2)));
-    const auto array = open_source({.path = folder.path("out/forecast.npy"), .layout = "nthw"});
+    const auto array = open_source(source_options(folder.path("out/forecast.npy"), "", "nthw"));
     for (const std::int64_t i : {0, 3, 5}) CHECK(at::equal(array->read(i, 0, 35), expected[i]));
     // Pixels are values, over the range of training (0 to 2) and a tenth of it on both sides.
     const cv::Mat picture = cv::imread(folder.path("out/png/recording_0004/lead_0035.png"), cv::IMREAD_UNCHANGED);
@@ -215,7 +223,8 @@ TEST_CASE("many recordings and lead times land where they belong, in every forma
     REQUIRE(picture.size() == cv::Size(kWidth, kHeight));
     const double value = picture.at<std::uint16_t>(3, 2) * (2.4 / 65535.0) - 0.2;
     CHECK(value == Approx(expected[4][34][0][3][2].item<double>()).margin(2.4 / 65535.0));
-    CHECK(open_source({.path = folder.path("out/png")})->info().frames == std::vector<std::int64_t>(6, 35));
+    CHECK(open_source(source_options(folder.path("out/png"), "", "auto"))->info().frames ==
+          std::vector<std::int64_t>(6, 35));
     CHECK(tree(folder.path("out/png")).size() == 6 + 6 * 35 + 1);
 }
 
