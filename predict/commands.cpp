@@ -84,7 +84,7 @@ class Prediction {
         const Forecaster model = load_model(request_, request_.text("--model"));
         log_info(describe(model.device()));
         const StopSignal stop;
-        OutputFolder root(request_.text("--output"));  // which goes again where nothing is written
+        const OutputFolder root(request_.text("--output"));  // goes again where nothing is written
         std::vector<Outcome> outcomes;
         for (const NamedInput& job : inputs_.inputs) {
             try {
@@ -95,7 +95,6 @@ class Prediction {
             }
         }
         log_engines();
-        root.commit();
         return inputs_.several ? report_all(outcomes) : report_one(outcomes.front());
     }
 

@@ -85,8 +85,8 @@ using Draw = void (*)(const std::string& path, const std::string& title, const s
 
 void draw_diagrams(const ScoreTable& table, const AddFile& add) {
     const std::vector<std::pair<std::string, Draw>> kinds = {
-        {"spectrum",
-         [](const auto& path, const auto& title, const auto& curves) { write_spectra(path, title, curves); }},
+        {"spectrum", [](const auto& path, const auto& title,
+                        const auto& curves) { write_spectra(path, title, by_wavelength(curves)); }},
         {"reliability", write_reliability},
         {"roc", write_roc},
         {"rank histogram", write_rank_histogram}};

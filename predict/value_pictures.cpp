@@ -9,11 +9,15 @@
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 
+#include <algorithm>
+#include <filesystem>
 #include <utility>
 #include <vector>
 
 namespace nowcell {
 namespace {
+
+std::string name_of(std::int64_t lead) { return fmt::format("lead_{:04}.png", lead); }
 
 // frame: (C,H,W), C 1 or 3 (RGB).
 std::string png_of(const torch::Tensor& frame, const PixelScale& scale) {
@@ -51,22 +55,36 @@ ValuePictures::ValuePictures(std::string folder, std::int64_t recordings, const 
     write_atomically(root_.add("scale.json"), json_text(meaning));
 }
 
+std::string ValuePictures::path_of(std::int64_t recording) const {
+    return single_ ? folder_ : fmt::format("{}/recording_{:04}", folder_, recording);
+}
+
 OutputFolder& ValuePictures::folder_of(std::int64_t recording) {
     if (single_) return root_;
     std::unique_ptr<OutputFolder>& folder = recordings_[recording];
-    if (!folder) folder = std::make_unique<OutputFolder>(fmt::format("{}/recording_{:04}", folder_, recording));
+    if (!folder) folder = std::make_unique<OutputFolder>(path_of(recording));
     return *folder;
 }
 
 void ValuePictures::add(std::int64_t recording, std::int64_t lead, const torch::Tensor& frames) {
     OutputFolder& folder = folder_of(recording);
+    leads_ = std::max(leads_, lead + frames.size(0));
     for (std::int64_t i = 0; i < frames.size(0); ++i) {
-        write_atomically(folder.add(fmt::format("lead_{:04}.png", lead + i + 1)), png_of(frames[i], scale_));
+        write_atomically(folder.add(name_of(lead + i + 1)), png_of(frames[i], scale_));
+    }
+}
+
+void ValuePictures::remove_later(const std::string& folder) const {
+    for (std::int64_t lead = leads_ + 1; std::filesystem::remove(fmt::format("{}/{}", folder, name_of(lead))); ++lead) {
     }
 }
 
 void ValuePictures::commit() {
-    for (auto& [recording, folder] : recordings_) folder->commit();
+    if (single_) remove_later(folder_);
+    for (auto& [recording, folder] : recordings_) {
+        remove_later(path_of(recording));
+        folder->commit();
+    }
     root_.commit();
 }
 

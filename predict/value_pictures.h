@@ -39,10 +39,13 @@ class ValuePictures {
 
  private:
     OutputFolder& folder_of(std::int64_t recording);
+    std::string path_of(std::int64_t recording) const;
+    void remove_later(const std::string& folder) const;  // lead times of a longer forecast that was there before
 
     std::string folder_;
     bool single_;
     PixelScale scale_;
+    std::int64_t leads_ = 0;
     OutputFolder root_;
     std::map<std::int64_t, std::unique_ptr<OutputFolder>> recordings_;
 };

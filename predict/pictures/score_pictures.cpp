@@ -11,8 +11,8 @@
 namespace nowcell {
 namespace {
 
-constexpr int kWidth = 680, kHeight = 420;
-constexpr int kSquareWidth = 520, kSquareHeight = 520;
+constexpr int kWidth = 600, kHeight = 390;
+constexpr int kSquareWidth = 500, kSquareHeight = 500;
 constexpr int kHistogramHeight = 210;
 constexpr int kNumberRoom = 56;  // of counts, so that the two charts of a reliability diagram align
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
@@ -42,16 +42,28 @@ double observed_share(const std::vector<NamedCurve>& curves) {
     return cases > 0 ? events / cases : kNan;
 }
 
+// 0..1, and room for the bars around the outermost probabilities.
+Axis probability_axis(const std::vector<NamedCurve>& curves) {
+    auto places = all_of(curves, &NamedCurve::x);
+    std::erase_if(places, [](double place) { return !std::isfinite(place); });
+    std::sort(places.begin(), places.end());
+    double gap = 0.1;
+    for (std::size_t i = 1; i < places.size(); ++i) {
+        if (places[i] - places[i - 1] > 1e-6) gap = std::max(gap, places[i] - places[i - 1]);
+    }
+    Axis axis = unit_axis();
+    axis.low = std::min(0.0, (places.empty() ? 0.0 : places.front()) - gap / 2);
+    axis.high = std::max(1.0, (places.empty() ? 1.0 : places.back()) + gap / 2);
+    return axis;
+}
+
 Chart counts_below(const std::vector<NamedCurve>& curves) {
     Chart chart{.x_label = "forecast probability",
                 .y_label = "cases",
-                .x = unit_axis(),
+                .x = probability_axis(curves),
                 .number_room = kNumberRoom,
                 .legend = false};
     for (const NamedCurve& curve : curves) chart.bars.push_back({curve.name, curve.x, curve.weight});
-    // Bars keep the colours of their curves, and their middle bars a place at both ends.
-    chart.x->low = -0.05;
-    chart.x->high = 1.05;
     chart.y = y_axis(all_of(curves, &NamedCurve::weight));
     if (!chart.y->logarithmic && chart.y->low > 0) chart.y->low = 0;
     return chart;
@@ -72,11 +84,20 @@ Picture lead_curves(const std::string& title, const std::string& y_label, double
 
 Picture spectra(const std::string& title, const std::vector<NamedCurve>& curves, const std::string& y_label,
                 const std::string& x_label) {
-    Chart chart{.title = title, .x_label = x_label, .y_label = y_label, .curves = plain(curves)};
+    Chart chart{.title = title, .x_label = x_label, .y_label = y_label};
+    auto all = plain(curves);
+    for (Curve& curve : all) (curve.name == "truth" ? chart.guides : chart.curves).push_back(std::move(curve));
     chart.x = log_axis(all_of(curves, &NamedCurve::x));
     std::swap(chart.x->low, chart.x->high);
     chart.y = log_axis(all_of(curves, &NamedCurve::y));
     return picture_of(std::move(chart), kWidth, kHeight);
+}
+
+std::vector<NamedCurve> by_wavelength(std::vector<NamedCurve> curves) {
+    for (NamedCurve& curve : curves) {
+        for (double& x : curve.x) x = x > 0 ? 1 / x : kNan;
+    }
+    return curves;
 }
 
 Picture reliability(const std::string& title, const std::vector<NamedCurve>& curves) {
@@ -85,11 +106,9 @@ Picture reliability(const std::string& title, const std::vector<NamedCurve>& cur
                 .y_label = "observed frequency",
                 .curves = plain(curves),
                 .guides = {{"perfect", {0, 1}, {0, 1}}},
-                .x = unit_axis(),
+                .x = probability_axis(curves),
                 .y = unit_axis(),
                 .number_room = kNumberRoom};
-    chart.x->low = -0.05;
-    chart.x->high = 1.05;
     const double share = observed_share(curves);
     if (std::isfinite(share)) chart.guides.push_back({"no skill", {0, 1}, {share / 2, (1 + share) / 2}});
     const bool counted = !all_of(curves, &NamedCurve::weight).empty();

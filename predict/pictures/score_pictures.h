@@ -21,9 +21,12 @@ struct NamedCurve {
 Picture lead_curves(const std::string& title, const std::string& y_label, double step_s, std::vector<Curve> curves);
 
 /// Spectra on logarithmic axes. x: wavelengths in px, or in what x_label says, such as "wavelength [km]"; long waves
-/// stand left. Zeros have no place. y_label: "power [K^2]".
+/// stand left. Zeros have no place. A curve named "truth" is a grey guide. y_label: "power [K^2]".
 Picture spectra(const std::string& title, const std::vector<NamedCurve>& curves, const std::string& y_label = "power",
                 const std::string& x_label = "wavelength [px]");
+
+/// Curves over wavenumbers (1/px) as curves over wavelengths (px); the mean, of wavenumber 0, has none and is left out.
+std::vector<NamedCurve> by_wavelength(std::vector<NamedCurve> curves);
 
 /// How often what was forecast with a probability (x, 0..1) came true (y, 0..1); weight: how often it was forecast. The
 /// diagonal is perfect; below the dashed line (half way to the observed frequency) a forecast has no skill. A histogram

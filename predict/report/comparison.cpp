@@ -12,15 +12,15 @@ namespace {
 
 constexpr std::size_t kMostSettings = 60, kMostSubjects = 60, kMostColumns = 12;
 
-// The forecaster after the first with the lowest MAE.
+// The baseline with the lowest MAE.
 std::string best_baseline(const EvaluationFile& scores) {
     std::string best;
     double lowest = std::nan("");
-    for (std::size_t i = 1; i < scores.forecasters.size(); ++i) {
-        const double mae = scores.value(scores.forecasters[i], {"mae"}, 0);
+    for (const std::string& name : scores.baselines) {
+        const double mae = scores.value(name, {"mae"}, 0);
         if (!std::isfinite(mae) || mae >= lowest) continue;
         lowest = mae;
-        best = scores.forecasters[i];
+        best = name;
     }
     return best;
 }
@@ -45,7 +45,7 @@ void add_run_table(Section& section, const std::vector<Subject>& subjects) {
         const std::string mae = run.fact("best", "val_mae"), unit = run.fact("best", "unit");
         rows.push_back({{subject.name},
                         {run.fact("state")},
-                        {run.fact("parameters"), true},
+                        {grouped(run.fact("parameters")), true},
                         {run.fact("best", "epoch"), true},
                         {mae.empty() ? "-" : mae + (unit == "1" ? "" : " " + unit), true},
                         {run.fact("data", "path")}});

@@ -72,7 +72,7 @@ std::optional<Encoded> reduced(const Encoded& large, std::size_t room) {
     const cv::Mat picture = cv::imdecode(bytes, cv::IMREAD_COLOR);
     if (picture.empty()) return std::nullopt;
     double factor = 0.95 * std::sqrt(static_cast<double>(room) / static_cast<double>(size_in_page(large.bytes.size())));
-    for (; picture.cols * factor >= kLeastWidth; factor *= 0.8) {
+    for (; picture.cols * factor >= kLeastWidth; factor *= 0.9) {
         cv::Mat small;
         std::vector<std::uint8_t> encoded;
         cv::resize(picture, small, {}, factor, factor, cv::INTER_AREA);
@@ -94,8 +94,10 @@ std::string megabytes(std::uintmax_t bytes) { return fmt::format("{:.1f} MB", st
 Markup Embedding::figure(const Figure& figure) { return figure.path.empty() ? drawing(figure) : file(figure); }
 
 Markup Embedding::framed(const Figure& figure, const Markup& content) {
-    Markup whole =
-        element("figure", content + element("figcaption", figure.caption), {{"class", figure.half ? "half" : "whole"}});
+    Markup whole = element("figure", content + element("figcaption", figure.caption),
+                           {{"class", figure.half     ? "half"
+                                      : figure.moving ? "moving"
+                                                      : "whole"}});
     left_ -= std::min(left_, whole.size());
     ++shown_;
     return whole;

@@ -17,6 +17,7 @@ struct Figure {
     std::string alt = {};      ///< what it shows, for those who do not see it
     std::string caption = {};  ///< below it
     bool half = false;         ///< two stand side by side where there is room
+    bool moving = false;       ///< not shown to those who want no motion, nor printed
 };
 
 /// Makes figures until the page is full, and remembers what found no room.

@@ -38,10 +38,19 @@ ScoreRow row_of(const nlohmann::ordered_json& object, const std::string& path) {
 }
 
 SkillRow skill_of(const nlohmann::ordered_json& object, const std::string& model) {
-    SkillRow row{text_in(object, "forecaster"),  text_in(object, "baseline"), text_in(object, "metric"),
-                 text_in(object, "verdict"),     number_in(object, "skill"),  number_in(object, "difference"),
-                 number_in(object, "low"),       number_in(object, "high"),   number_in(object, "level"),
-                 integer_in(object, "blocks", 0)};
+    SkillRow row{.forecaster = text_in(object, "forecaster"),
+                 .baseline = text_in(object, "baseline"),
+                 .metric = text_in(object, "metric"),
+                 .verdict = text_in(object, "verdict"),
+                 .threshold = threshold_in(object),
+                 .skill = number_in(object, "skill"),
+                 .difference = number_in(object, "difference"),
+                 .low = number_in(object, "low"),
+                 .high = number_in(object, "high"),
+                 .skill_low = number_in(object, "skill_low"),
+                 .skill_high = number_in(object, "skill_high"),
+                 .level = number_in(object, "level"),
+                 .blocks = integer_in(object, "blocks", 0)};
     if (row.forecaster.empty()) row.forecaster = model;
     if (std::isnan(row.level)) row.level = 0.95;
     return row;
@@ -52,6 +61,54 @@ CurveRow curve_of(const nlohmann::ordered_json& object, const std::string& path)
             {text_in(object, "kind"), threshold_in(object), lead_in(object, path), numbers_in(object, "x"),
              numbers_in(object, "y"), numbers_in(object, "weight"), text_in(object, "x_label"),
              text_in(object, "y_label")}};
+}
+
+// Forecasters are named in the order of the rows; files of the second schema also say which are baselines.
+void name_forecasters(EvaluationFile& file, const nlohmann::ordered_json& json) {
+    for (const ScoreRow& row : file.rows) {
+        auto& names = file.forecasters;
+        if (std::find(names.begin(), names.end(), row.forecaster) == names.end()) names.push_back(row.forecaster);
+    }
+    const auto listed = json.find("forecasters");
+    if (listed != json.end() && listed->is_array()) {
+        for (const auto& one : *listed) {
+            if (one.is_object() && one.value("baseline", nlohmann::ordered_json()) == true) {
+                file.baselines.push_back(text_in(one, "name"));
+            }
+        }
+    }
+    if (file.baselines.empty() && file.forecasters.size() > 1) {
+        file.baselines.assign(file.forecasters.begin() + 1, file.forecasters.end());
+    }
+}
+
+EvaluationFile evaluation_of(const nlohmann::ordered_json& json, const std::string& path) {
+    const std::string schema = text_in(json, "schema");
+    if (schema != "nowcell.evaluate/1" && schema != "nowcell.evaluate/2") {
+        throw Error(ExitCode::data, fmt::format("{}: schema: got \"{}\", expected nowcell.evaluate/2", path, schema),
+                    "", "nowcell evaluate --json scores.json writes one");
+    }
+    EvaluationFile file{.path = path,
+                        .model = text_in(json, "model"),
+                        .data = text_in(json, "data"),
+                        .split = text_in(json, "split"),
+                        .dialect = text_in(json, "dialect")};
+    file.windows = integer_in(json, "windows", 0);
+    const double step_s = number_in(json, "step_s");
+    if (step_s > 0) file.step_s = step_s;
+    for (const auto& row : objects_in(json, "rows", path)) {
+        file.rows.push_back(row_of(row, path));
+        if (file.rows.back().quantity.metric == "mae") file.units = file.rows.back().unit;
+    }
+    if (const std::string units = text_in(json, "units"); !units.empty()) file.units = units;
+    name_forecasters(file, json);
+    const std::string model = file.forecasters.empty() ? "" : file.forecasters.front();
+    for (const auto& row : objects_in(json, "comparisons", path)) file.comparisons.push_back(skill_of(row, model));
+    if (json.contains("comparison") && json["comparison"].is_object()) {
+        file.comparisons.push_back(skill_of(json["comparison"], model));
+    }
+    for (const auto& row : objects_in(json, "curves", path)) file.curves.push_back(curve_of(row, path));
+    return file;
 }
 
 }  // namespace
@@ -77,36 +134,12 @@ std::int64_t EvaluationFile::leads() const {
     return last;
 }
 
-EvaluationFile read_evaluation(const std::string& path) {
+std::vector<EvaluationFile> read_evaluations(const std::string& path) {
     const nlohmann::ordered_json json = read_json_object(path);
-    const std::string schema = text_in(json, "schema");
-    if (schema != "nowcell.evaluate/1" && schema != "nowcell.evaluate/2") {
-        throw Error(ExitCode::data, fmt::format("{}: schema: got \"{}\", expected nowcell.evaluate/2", path, schema),
-                    "", "nowcell evaluate --json scores.json writes one");
-    }
-    EvaluationFile file{.path = path,
-                        .model = text_in(json, "model"),
-                        .data = text_in(json, "data"),
-                        .split = text_in(json, "split"),
-                        .dialect = text_in(json, "dialect")};
-    file.windows = integer_in(json, "windows", 0);
-    const double step_s = number_in(json, "step_s");
-    if (step_s > 0) file.step_s = step_s;
-    for (const auto& row : objects_in(json, "rows", path)) file.rows.push_back(row_of(row, path));
-    for (const ScoreRow& row : file.rows) {
-        const bool known =
-            std::find(file.forecasters.begin(), file.forecasters.end(), row.forecaster) != file.forecasters.end();
-        if (!known) file.forecasters.push_back(row.forecaster);
-        if (row.quantity.metric == "mae" && !row.unit.empty()) file.units = row.unit;
-    }
-    if (const std::string units = text_in(json, "units"); !units.empty()) file.units = units;
-    const std::string model = file.forecasters.empty() ? "" : file.forecasters.front();
-    for (const auto& row : objects_in(json, "comparisons", path)) file.comparisons.push_back(skill_of(row, model));
-    if (json.contains("comparison") && json["comparison"].is_object()) {
-        file.comparisons.push_back(skill_of(json["comparison"], model));
-    }
-    for (const auto& row : objects_in(json, "curves", path)) file.curves.push_back(curve_of(row, path));
-    return file;
+    if (text_in(json, "schema") != "nowcell.evaluate_suite/1") return {evaluation_of(json, path)};
+    std::vector<EvaluationFile> files;
+    for (const auto& one : objects_in(json, "evaluations", path)) files.push_back(evaluation_of(one, path));
+    return files;
 }
 
 }  // namespace nowcell

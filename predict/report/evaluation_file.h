@@ -22,7 +22,9 @@ struct ScoreRow {
 /// How a forecaster did beside another one on the same windows. What is not known is NaN.
 struct SkillRow {
     std::string forecaster, baseline, metric, verdict;
+    std::optional<double> threshold = {};
     double skill = std::numeric_limits<double>::quiet_NaN(), difference = skill, low = skill, high = skill;
+    double skill_low = skill, skill_high = skill;
     double level = 0.95;
     std::int64_t blocks = 0;
 };
@@ -40,6 +42,7 @@ struct EvaluationFile {
     std::int64_t windows = 0;
     double step_s = 0.0;
     std::vector<std::string> forecasters = {};  ///< in the order of the rows
+    std::vector<std::string> baselines = {};    ///< those of them that need no learning; all but the first if not said
     std::vector<ScoreRow> rows = {};
     std::vector<SkillRow> comparisons = {};
     std::vector<CurveRow> curves = {};
@@ -53,7 +56,8 @@ struct EvaluationFile {
     std::int64_t leads() const;  ///< the last lead time with a row
 };
 
-/// Reads a file of the schema nowcell.evaluate/1 or /2. Throws Error(data) when it is damaged or something else.
-EvaluationFile read_evaluation(const std::string& path);
+/// Reads a file of the schema nowcell.evaluate/1 or /2, or the evaluations of a nowcell.evaluate_suite/1. Throws
+/// Error(data) when it is damaged or something else.
+std::vector<EvaluationFile> read_evaluations(const std::string& path);
 
 }  // namespace nowcell

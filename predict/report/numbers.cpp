@@ -26,6 +26,15 @@ std::vector<std::string> column_texts(const std::vector<double>& values) {
     return texts;
 }
 
+std::string grouped(const std::string& digits) {
+    std::string out;
+    for (std::size_t i = 0; i < digits.size(); ++i) {
+        if (i > 0 && (digits.size() - i) % 3 == 0) out += "\u202f";
+        out += digits[i];
+    }
+    return out;
+}
+
 std::vector<bool> best_of(const std::string& metric, const std::vector<double>& values) {
     const double ideal = best_value(metric);
     const auto badness = [&](double value) {
@@ -44,15 +53,18 @@ std::vector<bool> best_of(const std::string& metric, const std::vector<double>& 
 }
 
 std::string metric_name(const std::string& metric) {
-    constexpr std::array<std::string_view, 8> words = {"bias",  "frequency", "pooled",    "spread",
-                                                       "skill", "gradient",  "sharpness", "error"};
+    constexpr std::array<std::string_view, 7> words = {"bias", "fair", "rank", "area", "mean", "hit", "rate"};
+    constexpr std::array<std::string_view, 2> long_shorts = {"drmse", "ralsd"};
+    const auto one_of = [](const auto& list, const std::string& word) {
+        return std::find(list.begin(), list.end(), word) != list.end();
+    };
     std::string name, word;
     for (const char c : metric + "-") {
         if (c != '-' && c != ' ' && c != '_') {
             word += c;
             continue;
         }
-        const bool plain = std::find(words.begin(), words.end(), word) != words.end() || word.size() > 6;
+        const bool plain = (word.size() > 4 && !one_of(long_shorts, word)) || one_of(words, word);
         if (!plain) {
             std::transform(word.begin(), word.end(), word.begin(),
                            [](unsigned char letter) { return static_cast<char>(std::toupper(letter)); });

@@ -5,13 +5,14 @@ namespace nowcell {
 
 /// Colours of drawings (drawing.h, chart.cpp) are repainted where the page is dark.
 inline constexpr const char* kPageStyle = R"css(
-:root{color-scheme:light dark;--paper:#fff;--ink:#1f2326;--soft:#5a6268;--line:#dde1e4;--faint:#f5f6f7;--accent:#0b5a8f;--best:#e9f2f8}
-@media (prefers-color-scheme:dark){:root{--paper:#15181a;--ink:#e3e6e8;--soft:#a2aab0;--line:#343a3f;--faint:#1d2124;--accent:#84bfe8;--best:#1c3140}}
+:root{color-scheme:light dark;--paper:#fff;--ink:#1f2326;--soft:#5a6268;--line:#dde1e4;--faint:#f5f6f7;--accent:#0b5a8f;--best:#07456e}
+@media (prefers-color-scheme:dark){:root{--paper:#15181a;--ink:#e3e6e8;--soft:#a2aab0;--line:#343a3f;--faint:#1d2124;--accent:#84bfe8;--best:#a9d6f5}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
 main{max-width:76rem;margin:0 auto;padding:2.5rem 1.5rem 4rem}
 h1{font-size:1.9rem;line-height:1.2;font-weight:600;margin:0;letter-spacing:-.01em;overflow-wrap:anywhere}
-h2{font-size:1.3rem;font-weight:600;margin:0;overflow-wrap:anywhere}
+h3{font-size:1.02rem;font-weight:600;margin:.9rem 0 -.5rem}
+h2{font-size:1.4rem;font-weight:600;margin:0;overflow-wrap:anywhere}
 p{margin:0;max-width:60rem;overflow-wrap:anywhere}
 a{color:var(--accent)}
 .made,.about,.note,.label,figcaption,caption,dt,footer{color:var(--soft)}
@@ -34,9 +35,9 @@ th,td{padding:.32rem 1.4rem .32rem 0;text-align:left;vertical-align:baseline;bor
 thead th{font-weight:600;font-size:.84rem;border-bottom:1px solid var(--soft)}
 tbody th{font-weight:400}
 .number{text-align:right;white-space:nowrap}
-.best{font-weight:700}
-td.best{background:linear-gradient(90deg,transparent,var(--best) 40%)}
+.best{font-weight:700;color:var(--best)}
 figure{margin:0;min-width:0}
+.half svg{margin:-.7rem 0 -.5rem -1.3rem}
 figure svg,figure img{display:block;max-width:100%;height:auto}
 figure img{background:#fff;border-radius:3px}
 figcaption{margin-top:.4rem}
@@ -59,7 +60,8 @@ svg [stroke="#009e73"]{stroke:#2fc49a}svg [fill="#009e73"]{fill:#2fc49a}
 svg [stroke="#5a5a5a"]{stroke:#c3c9cd}svg [fill="#5a5a5a"]{fill:#c3c9cd}
 }
 @media (max-width:56rem){section{grid-template-columns:minmax(0,1fr)}section>.half{grid-column:1/-1}}
-@media print{body{background:#fff;font-size:10.5pt}main{max-width:none;padding:0}nav{display:none}figure,tr{break-inside:avoid}h2,caption{break-after:avoid}.scroll{overflow:visible}details::details-content{content-visibility:visible;height:auto}summary{display:none}}
+@media (prefers-reduced-motion:reduce){.moving{display:none}}
+@media print{.moving{display:none}body{background:#fff;font-size:10.5pt}main{max-width:none;padding:0}nav{display:none}figure,tr{break-inside:avoid}h2,caption{break-after:avoid}.scroll{overflow:visible}details::details-content{content-visibility:visible;height:auto}summary{display:none}}
 )css";
 
 }  // namespace nowcell

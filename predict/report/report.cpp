@@ -28,22 +28,36 @@ std::string name_of(const std::string& path) {
     return name.empty() || name == "." ? path : name;
 }
 
+// One for each evaluation in a file.
+std::vector<Subject> scores_in(const std::string& name, const std::string& path) {
+    std::vector<Subject> subjects;
+    for (EvaluationFile& scores : read_evaluations(path)) {
+        std::string full = name;
+        if (!subjects.empty()) full = fmt::format("{} ({})", name, subjects.size() + 1);
+        subjects.push_back({full, std::nullopt, std::move(scores)});
+    }
+    if (subjects.empty()) throw Error(ExitCode::data, path + ": got no evaluation, expected one or more");
+    return subjects;
+}
+
 // A run, a folder with scores.json, or a file of scores.
-Subject subject_of(const std::string& path) {
+std::vector<Subject> subjects_of(const std::string& path) {
     std::error_code error;
     const fs::file_status status = fs::status(path, error);
     if (!fs::exists(status)) {
         throw Error(ExitCode::usage, fmt::format("nothing to report on: {} is not there", path), "",
                     similar_file(path));
     }
-    if (!fs::is_directory(status)) return {name_of(path), std::nullopt, read_evaluation(path)};
+    if (!fs::is_directory(status)) return scores_in(name_of(path), path);
     if (is_run(path)) {
-        Subject subject{name_of(path), read_run(path)};
-        if (!subject.run->scores.empty()) subject.scores = read_evaluation(subject.run->scores);
-        return subject;
+        Subject run{name_of(path), read_run(path)};
+        if (run.run->scores.empty()) return {run};
+        std::vector<Subject> subjects = scores_in(run.name, run.run->scores);
+        subjects.front().run = std::move(run.run);
+        return subjects;
     }
     const std::string scores = path + "/scores.json";
-    if (fs::exists(scores)) return {name_of(path), std::nullopt, read_evaluation(scores)};
+    if (fs::exists(scores)) return scores_in(name_of(path), scores);
     throw Error(
         ExitCode::data,
         fmt::format("nothing to report on: {} is neither a run (no run.json) nor an evaluation (no scores.json)", path),
@@ -81,7 +95,9 @@ int report(const Request& request) {
     const std::string path = request.text("--output", "report.html");
     check_writable(path, request.has("--force"));
     std::vector<Subject> subjects;
-    for (const std::string& given : request.all("PATH")) subjects.push_back(subject_of(given));
+    for (const std::string& given : request.all("PATH")) {
+        for (Subject& subject : subjects_of(given)) subjects.push_back(std::move(subject));
+    }
     std::size_t runs = 0, evaluations = 0;
     std::vector<Section> sections;
     for (const Subject& subject : subjects) {

@@ -29,13 +29,14 @@ std::string state_of(const RunFiles& run) {
     return why.empty() ? state : state + ": " + why;
 }
 
-std::string thousands(const std::string& digits) {
-    std::string out;
-    for (std::size_t i = 0; i < digits.size(); ++i) {
-        if (i > 0 && (digits.size() - i) % 3 == 0) out += "\u202f";
-        out += digits[i];
-    }
-    return out;
+// "2026-01-02T10:00:00Z" as people write it; else as it is.
+std::string time_of(std::string time) {
+    if (time.size() != 20 || time[10] != 'T' || time.back() != 'Z') return time;
+    return time.replace(10, 1, " ").replace(19, 1, " UTC");
+}
+
+std::string counted(const std::string& count, const std::string& noun) {
+    return grouped(count) + " " + noun + (count == "1" ? "" : "s");
 }
 
 std::string data_of(const RunFiles& run) {
@@ -43,12 +44,12 @@ std::string data_of(const RunFiles& run) {
     if (path.empty()) return "";
     std::string text = path + (dataset.empty() ? "" : ", " + dataset);
     const std::string recordings = run.fact("data", "recordings"), frames = run.fact("data", "frames");
-    if (!frames.empty()) text += fmt::format("; {} frames in {} recording(s)", frames, recordings);
+    if (!frames.empty()) text += "; " + counted(frames, "frame") + " in " + counted(recordings, "recording");
     const auto data = run.facts.find("data");
     const auto frame = data != run.facts.end() && data->is_object() ? data->find("frame") : data;
     if (data != run.facts.end() && data->is_object() && frame != data->end() && frame->is_array() &&
         frame->size() == 3) {
-        text += fmt::format("; a frame: {} channel(s) of {} x {} px", (*frame)[0].dump(), (*frame)[1].dump(),
+        text += fmt::format("; each {} of {} \u00d7 {} px", counted((*frame)[0].dump(), "channel"), (*frame)[1].dump(),
                             (*frame)[2].dump());
     }
     return text;
@@ -87,12 +88,12 @@ void add_curves(Section& section, const RunFiles& run) {
     const std::string unit = run.fact("best", "unit");
     const std::string label = unit.empty() || unit == "1" ? "MAE" : "MAE [" + unit + "]";
     const double first = run.epochs.front().validation_mae, last = run.epochs.back().validation_mae;
-    section.add({.drawing = picture_of({.x_label = "epoch", .y_label = label, .curves = {validation}}, 680, 380),
+    section.add({.drawing = picture_of({.x_label = "epoch", .y_label = label, .curves = {validation}}, 600, 360),
                  .alt = fmt::format("Curve of the validation error over {} epochs, from {:.4g} to {:.4g}",
                                     run.epochs.size(), first, last),
                  .caption = "Error on the validation part after each epoch",
                  .half = true});
-    section.add({.drawing = picture_of({.x_label = "epoch", .y_label = "loss", .curves = {training}}, 680, 380),
+    section.add({.drawing = picture_of({.x_label = "epoch", .y_label = "loss", .curves = {training}}, 600, 360),
                  .alt = "Curve of the training loss over the epochs",
                  .caption = "Training loss of each epoch, in the units of the network",
                  .half = true});
@@ -104,14 +105,14 @@ void add_run(Section& section, const RunFiles& run) {
     const std::string parameters = run.fact("parameters");
     section.add("facts", facts_list({{"State", state_of(run)},
                                      {"Best", best_of_run(run)},
-                                     {"Parameters", thousands(parameters)},
+                                     {"Parameters", grouped(parameters)},
                                      {"Data", data_of(run)},
                                      {"Data fingerprint", run.fact("data", "fingerprint")},
                                      {"Device", run.fact("device")},
                                      {"Threads", run.fact("threads")},
                                      {"Seed", run.fact("seed")},
-                                     {"Started", run.fact("started")},
-                                     {"Ended", run.fact("ended")},
+                                     {"Started", time_of(run.fact("started"))},
+                                     {"Ended", time_of(run.fact("ended"))},
                                      {"Nowcell", run.fact("versions", "nowcell")},
                                      {"LibTorch", run.fact("versions", "libtorch")}}));
     const std::string command = run.fact("command");
@@ -121,6 +122,7 @@ void add_run(Section& section, const RunFiles& run) {
         section.add("command", element("p", "To reproduce:", {{"class", "label"}}) +
                                    element("pre", element("code", text(command, 4000))));
     }
+    section.add_heading("Training");
     add_curves(section, run);
     if (!run.sample.empty()) {
         section.add({.path = run.sample,

@@ -92,11 +92,8 @@ NamedCurve drawable_curve(const CurveRow& row, const std::string& name) {
 
 // Wavenumbers become wavelengths.
 void as_wavelengths(std::vector<NamedCurve>& curves, std::string& x_label) {
-    const std::size_t at = x_label.find("avenumber");
-    if (at == std::string::npos) return;
-    for (NamedCurve& curve : curves) {
-        for (double& x : curve.x) x = 1.0 / x;
-    }
+    if (x_label.find("wavenumber") == std::string::npos) return;
+    curves = by_wavelength(std::move(curves));
     x_label = "wavelength" + std::string(x_label.find("km") != std::string::npos ? " [km]" : " [px]");
 }
 
@@ -159,10 +156,25 @@ void add_curve_figures(Section& section, const EvaluationFile& scores) {
     }
     // Single lead times are drawn where there is nothing over all of them.
     std::erase_if(groups, [&](const Group& g) { return g.lead > 0 && over_all.count({g.kind, g.threshold}) > 0; });
+    if (!groups.empty()) section.add_heading("Spectra and probabilities");
     std::map<std::string, std::size_t> drawn;
     for (const Group& group : groups) {
         if (++drawn[group.kind] <= kMostOfAKind) add_group(section, scores, group);
     }
+}
+
+// The GIF of the median sample, else the first one by name, else "".
+std::string animation_in(const std::filesystem::path& folder) {
+    std::vector<std::string> found;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+        if (entry.path().extension() == ".gif") found.push_back(entry.path().string());
+    }
+    std::sort(found.begin(), found.end());
+    const auto median = std::find_if(found.begin(), found.end(), [](const std::string& path) {
+        return std::filesystem::path(path).filename().string().find("median") != std::string::npos;
+    });
+    return median != found.end() ? *median : found.empty() ? "" : found.front();
 }
 
 }  // namespace
@@ -175,6 +187,7 @@ void add_score_curves(Section& section, const EvaluationFile& scores) {
 void add_samples(Section& section, const EvaluationFile& scores) {
     const std::filesystem::path folder = std::filesystem::path(scores.path).parent_path();
     bool any = false;
+    section.add_heading("Samples");
     for (const char* which : {"best", "median", "worst"}) {
         const std::string path = (folder / fmt::format("strip_{}.png", which)).string();
         if (!std::filesystem::exists(path)) continue;
@@ -184,7 +197,15 @@ void add_samples(Section& section, const EvaluationFile& scores) {
              .alt = fmt::format("Strip of frames of the {} sample: input, truth, forecast and their difference", which),
              .caption = fmt::format("The {} sample", which)});
     }
-    if (!any) section.add("samples", element("p", "No pictures of samples beside the scores.", {{"class", "note"}}));
+    const std::string movie = animation_in(folder.empty() ? "." : folder);
+    if (!movie.empty()) {
+        section.add({.path = movie,
+                     .alt = "Animation of a sample: truth, forecast and their difference, lead time by lead time",
+                     .caption = "A sample in motion: " + std::filesystem::path(movie).filename().string(),
+                     .moving = true});
+    }
+    if (!any && movie.empty())
+        section.add("samples", element("p", "No pictures of samples beside the scores.", {{"class", "note"}}));
 }
 
 }  // namespace nowcell

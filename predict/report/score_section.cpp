@@ -98,28 +98,47 @@ void add_verdict(Section& section, const EvaluationFile& scores) {
                                    {{"class", "verdict"}}));
 }
 
-void add_comparisons(Section& section, const EvaluationFile& scores) {
-    if (scores.comparisons.empty()) return;
+std::vector<Cell> comparison_cells(const SkillRow& row, const std::string& units) {
+    const auto numbers = column_texts({row.difference, row.low, row.high});
+    const auto range = [](const std::string& low, const std::string& high, bool known) {
+        return known ? low + " to " + high : std::string("-");
+    };
+    const auto percent = [](double share) { return fmt::format("{:+.1f}", 100 * share); };
+    const bool skilled = std::isfinite(row.skill_low) && std::isfinite(row.skill_high);
+    return {{row.forecaster},
+            {row.baseline},
+            {quantity_name({row.metric, row.threshold, 0}, units)},
+            {std::isfinite(row.skill) ? percent(row.skill) + " %" : "-", true},
+            {range(percent(row.skill_low), percent(row.skill_high), skilled) + (skilled ? " %" : ""), true},
+            {numbers[0], true},
+            {range(numbers[1], numbers[2], std::isfinite(row.low) && std::isfinite(row.high)), true},
+            {row.verdict}};
+}
+
+Markup comparison_table(const EvaluationFile& scores, const std::string& caption, bool of_mae) {
     std::vector<std::vector<Cell>> rows;
     for (const SkillRow& row : scores.comparisons) {
-        if (rows.size() == kMostRows) break;
-        const auto numbers = column_texts({row.difference, row.low, row.high});
-        const bool known = std::isfinite(row.low) && std::isfinite(row.high);
-        rows.push_back({{row.forecaster},
-                        {row.baseline},
-                        {metric_name(row.metric)},
-                        {std::isfinite(row.skill) ? fmt::format("{:+.1f} %", 100 * row.skill) : "-", true},
-                        {numbers[0], true},
-                        {known ? fmt::format("{} to {} ({:g} %)", numbers[1], numbers[2], 100 * row.level) : "-", true},
-                        {row.verdict}});
+        if ((row.metric == "mae") == of_mae && rows.size() < kMostRows) {
+            rows.push_back(comparison_cells(row, scores.units));
+        }
     }
-    section.add("comparisons",
-                table("Skill, and the difference of scores on the same windows with its interval (paired block "
-                      "bootstrap). An interval without zero is significant.",
-                      {"Forecaster", "Against", "Score", "Skill", "Difference", "Interval", "Verdict"}, rows));
-    if (scores.comparisons.size() > kMostRows) {
-        section.add("comparisons", note(fmt::format("{} more comparisons stand in {}.",
-                                                    scores.comparisons.size() - kMostRows, scores.path)));
+    if (rows.empty()) return {};
+    return table(caption,
+                 {"Forecaster", "Against", "Score", "Skill", "its interval", "Difference", "its interval", "Verdict"},
+                 rows);
+}
+
+void add_comparisons(Section& section, const EvaluationFile& scores) {
+    if (scores.comparisons.empty()) return;
+    const std::string caption = fmt::format(
+        "Skill and difference on the same windows, with intervals of {:g} % from a paired block bootstrap; a "
+        "difference is significant when its interval leaves out zero",
+        100 * scores.comparisons.front().level);
+    section.add("comparisons", comparison_table(scores, caption, true));
+    const Markup others = comparison_table(scores, caption, false);
+    if (!others.empty()) {
+        section.add("comparisons by other scores",
+                    element("details", element("summary", "Comparisons by other scores") + others));
     }
 }
 
@@ -205,6 +224,7 @@ Markup lead_table(const EvaluationFile& scores, const Quantity& quantity) {
 }
 
 void add_leads(Section& section, const EvaluationFile& scores) {
+    section.add_heading("By lead time");
     if (scores.leads() < 1) return section.add("lead times", note("No scores by lead time in this file."));
     Markup others;
     bool first = true;
@@ -231,14 +251,15 @@ void add_scores(Section& section, const EvaluationFile& scores) {
                     scores.data.empty() ? "unnamed data" : scores.data, scores.windows, scores.windows == 1 ? "" : "s");
     if (!scores.split.empty()) about += ", part: " + scores.split;
     if (!scores.dialect.empty()) about += ", dialect: " + scores.dialect;
+    section.add_heading("Scores");
     section.add("about", element("p", about + ".", {{"class", "about"}}));
     add_verdict(section, scores);
     add_table(section, scores);
     add_comparisons(section, scores);
-    add_score_curves(section, scores);
-    add_leads(section, scores);
     add_thresholds(section, scores);
     add_scales(section, scores);
+    add_leads(section, scores);
+    add_score_curves(section, scores);
 }
 
 }  // namespace nowcell

@@ -25,6 +25,7 @@ struct Section {
     std::vector<Part> parts;
 
     void add(const std::string& name, Markup text) { parts.push_back({name, std::move(text)}); }
+    void add_heading(const std::string& plain) { add(plain, element("h3", plain)); }
     void add(Figure figure) {
         std::string name = figure.caption;
         parts.push_back({std::move(name), {}, std::move(figure)});
@@ -47,7 +48,7 @@ void add_scores(Section& section, const EvaluationFile& scores);
 /// Adds scores over lead times, spectra, reliability, ROC and rank histograms as drawings.
 void add_score_curves(Section& section, const EvaluationFile& scores);
 
-/// Adds pictures of the best, a median and the worst sample from the folder of a file of scores.
+/// Adds pictures of the best, a median and the worst sample from the folder of a file of scores, and one animation.
 void add_samples(Section& section, const EvaluationFile& scores);
 
 /// A table of all subjects, and what their configurations have different.
@@ -55,6 +56,9 @@ Section comparison_of(const std::vector<Subject>& subjects);
 
 /// Numbers with four significant digits for the largest, all with the same decimals; "-" for NaN.
 std::vector<std::string> column_texts(const std::vector<double>& values);
+
+/// "123 456": digits in groups of three.
+std::string grouped(const std::string& digits);
 
 /// Which of the values is best by the rules of a metric: true for each that is; none where that has no meaning.
 std::vector<bool> best_of(const std::string& metric, const std::vector<double>& values);

@@ -67,7 +67,8 @@ Json curve(const std::string& forecaster, const std::string& kind, const Json& t
 // Scores of three forecasters as nowcell evaluate writes them; the network is 20 % better than persistence.
 Json scores_of(double mae) {
     const std::vector<std::string> names = {"model", "persistence", "optical flow"};
-    Json rows = Json::array(), curves = Json::array();
+    Json rows = Json::array(), curves = Json::array(), described = Json::array();
+    for (const auto& name : names) described.push_back({{"name", name}, {"baseline", name != "model"}});
     for (std::size_t i = 0; i < names.size(); ++i) {
         const double worse = 1.0 + 0.25 * static_cast<double>(i);
         for (int lead = 0; lead <= 6; ++lead) {
@@ -86,15 +87,15 @@ Json scores_of(double mae) {
         for (const int scale : {1, 4, 16}) {
             rows.push_back(score(names[i], "fss", 0.5, scale, "all", "1", 0.5 + 0.02 * scale / worse));
         }
-        Json spectrum =
-            curve(names[i], "spectrum", nullptr, {64, 32, 16, 8, 4, 2}, {100, 50, 12, 3, 1, 0.1 / worse}, {});
-        spectrum["x_label"] = "wavelength [px]";
+        Json spectrum = curve(names[i], "spectrum", nullptr, {0, 1 / 64., 1 / 32., 1 / 16., 1 / 8., 1 / 4., 1 / 2.},
+                              {900, 100, 50, 12, 3, 1, 0.1 / worse}, {});
+        spectrum["x_label"] = "wavenumber [1/px]";
         spectrum["y_label"] = "power";
         curves.push_back(spectrum);
     }
     Json truth = curves.front();
     truth["kind"] = "spectrum of truth";
-    truth["y"] = {100, 52, 14, 4, 2, 0.5};
+    truth["y"] = {900, 100, 52, 14, 4, 2, 0.5};
     curves.push_back(truth);
     curves.push_back(
         curve("model", "reliability", 0.5, {0.05, 0.35, 0.65, 0.95}, {0.02, 0.3, 0.7, 0.9}, {900, 200, 90, 60}));
@@ -111,6 +112,11 @@ Json scores_of(double mae) {
                            {"level", 0.95},
                            {"verdict", "better"},
                            {"blocks", 40}});
+    Json csi = comparisons.front();
+    csi["metric"] = "csi";
+    csi["threshold"] = 5.0;
+    csi["skill"] = nullptr;
+    comparisons.push_back(csi);
     comparisons.push_back({{"forecaster", "model"},
                            {"baseline", "optical flow"},
                            {"metric", "mae"},
@@ -129,7 +135,7 @@ Json scores_of(double mae) {
             {"windows", 120},
             {"step_s", 300},
             {"units", "mm/h"},
-            {"forecasters", names},
+            {"forecasters", described},
             {"rows", rows},
             {"comparisons", comparisons},
             {"curves", curves}};
@@ -238,19 +244,33 @@ TEST_CASE("a report of a run with scores shows all that is known") {
     const std::string html = text_of(folder.path("out/radar.html"));
     CHECK(facts["bytes"] == html.size());
     check_self_contained(html);
-    for (const char* part :
-         {"<h1>radar</h1>", "done", "epoch 6, validation MAE 0.0421 mm/h", "nowcell train --config radar.toml",
-          "radar.h5, /frames; 864 frames in 3 recording(s)", "Scores of runs/radar on radar.h5: 120 windows",
-          "better than persistence", "too few windows to tell against optical flow", "+20.0 %",
-          "Values of 5 mm/h and more", "FSS by the side of its windows", "16 px", "+30 min", "The worst sample",
-          "epoch-0008_s0.png", "Reliability of values of 0.5 mm/h and more", "Rank histogram"}) {
+    for (const char* part : {"<h1>radar</h1>",
+                             "done",
+                             "2026-01-02 10:00:00 UTC",
+                             "epoch 6, validation MAE 0.0421 mm/h",
+                             "nowcell train --config radar.toml",
+                             "radar.h5, /frames; 864 frames in 3 recordings; each 1 channel of 48 \u00d7 48 px",
+                             "Scores of runs/radar on radar.h5: 120 windows",
+                             "better than persistence",
+                             "too few windows to tell against optical flow",
+                             "+20.0 %",
+                             "wavelength [px]",
+                             "CSI \u2265 5 mm/h",
+                             "values of 5 mm/h and more",
+                             "FSS by the side of its windows",
+                             "16 px",
+                             "+30 min",
+                             "The worst sample",
+                             "epoch-0008_s0.png",
+                             "Reliability of values of 0.5 mm/h and more",
+                             "Rank histogram"}) {
         INFO(part);
         CHECK(holds(html, part));
     }
     CHECK_FALSE(holds(html, "epoch-0007"));
     // Best of a column: lowest MAE, highest SSIM; none where only one is known.
     CHECK(holds(html, "<td class=\"number best\">0.1400<span"));
-    CHECK_FALSE(holds(html, "NaN"));
+    CHECK_FALSE(holds(html, ">NaN"));
     CHECK(count_of(html, "<img ") == 4);
     CHECK(count_of(html, "alt=\"") == 4);
     CHECK(count_of(html, "<svg role=\"img\" aria-label=\"") == count_of(html, "<svg"));
@@ -414,6 +434,22 @@ TEST_CASE("a report stays within two megabytes whatever it is given") {
     INFO(grown.err);
     REQUIRE(grown.code == 0);
     check_self_contained(text_of(folder.path("report.html")));
+}
+
+TEST_CASE("every evaluation of a suite has its part of the page") {
+    const TemporaryFolder folder;
+    Json one = scores_of(0.04), other = scores_of(0.05);
+    other["data"] = "other.h5";
+    const Json suite = {{"schema", "nowcell.evaluate_suite/1"},
+                        {"title", "All"},
+                        {"evaluations", Json::array({one, other})},
+                        {"failures", Json::array()}};
+    write_text(folder.path("suite.json"), suite.dump());
+    REQUIRE(run_nowcell({"report", "suite.json"}, folder.path()).code == 0);
+    const std::string html = text_of(folder.path("report.html"));
+    check_self_contained(html);
+    CHECK(holds(html, "<h2>suite.json (2)</h2>"));
+    CHECK(holds(html, "errors in this table cannot be compared between rows"));
 }
 
 TEST_CASE("scores of the first schema are read too") {

@@ -65,8 +65,8 @@ TEST_CASE("contingency scores have pysteps' published values") {
         scores.add(forecast, truth);
         for (const auto& [name, value] : expected) {
             INFO(dialect << " " << name);
-            CHECK(scores.value({name, 1.0}, 0) == Approx(value).margin(1e-6));
-            CHECK(scores.value({name, 1.0}, 1) == scores.value({name, 1.0}, 0));
+            CHECK(scores.value(Quantity{name, 1.0}, 0) == Approx(value).margin(1e-6));
+            CHECK(scores.value(Quantity{name, 1.0}, 1) == scores.value(Quantity{name, 1.0}, 0));
         }
     }
 }
@@ -87,7 +87,7 @@ TEST_CASE("counts are pooled over windows, lead times and channels before anythi
             const torch::Tensor f = forecast >= threshold, o = truth >= threshold;
             const double a = number(f & o), b = number(f & ~o), c = number(~f & o), d = number(~f & ~o),
                          n = a + b + c + d;
-            const auto value = [&](const char* name) { return scores.value({name, threshold}, lead); };
+            const auto value = [&](const char* name) { return scores.value(Quantity{name, threshold}, lead); };
             CHECK(value("pod") == Approx(a / (a + c)));
             CHECK(value("far") == Approx(b / (a + b)));
             CHECK(value("success-ratio") == Approx(a / (a + b)));
@@ -102,9 +102,9 @@ TEST_CASE("counts are pooled over windows, lead times and channels before anythi
             mean += 0.5 * value("csi");
         }
         // Nothing reaches 2: only what needs no event is known.
-        CHECK(scores.value({"acc", 2.0}, lead) == 1.0);
+        CHECK(scores.value(Quantity{"acc", 2.0}, lead) == 1.0);
         for (const char* name : {"pod", "far", "csi", "frequency-bias", "hss", "ets", "hk", "sedi", "mcc", "f1"}) {
-            CHECK(std::isnan(scores.value({name, 2.0}, lead)));
+            CHECK(std::isnan(scores.value(Quantity{name, 2.0}, lead)));
         }
         CHECK(std::isnan(scores.value("csi-m", lead)));
         Scores two(3, {.metrics = {"csi-m"}, .thresholds = {0.3, 0.6}});
@@ -117,12 +117,12 @@ TEST_CASE("a value at the threshold is an event, as the data have it in float32"
     const torch::Tensor at_it = frame(at::full({2, 2}, 0.7F));
     Scores scores(1, {.thresholds = {0.7}});
     scores.add(at_it, at_it);
-    CHECK(scores.value({"csi", 0.7}, 0) == 1.0);
+    CHECK(scores.value(Quantity{"csi", 0.7}, 0) == 1.0);
     Scores above(1, {.dialect = "pysteps", .thresholds = {0.7}});  // whose event is "above"
     above.add(at_it, at_it);
-    CHECK(std::isnan(above.value({"csi", 0.7}, 0)));
-    CHECK(above.value({"acc", 0.7}, 0) == 1.0);
-    CHECK(above.value({"fss", 0.7, 1}, 0) == 1.0);  // but not for its FSS
+    CHECK(std::isnan(above.value(Quantity{"csi", 0.7}, 0)));
+    CHECK(above.value(Quantity{"acc", 0.7}, 0) == 1.0);
+    CHECK(above.value(Quantity{"fss", 0.7, 1}, 0) == 1.0);  // but not for its FSS
 }
 
 TEST_CASE("pooled CSI counts blocks by their largest value, smaller ones at the far borders") {
@@ -131,12 +131,12 @@ TEST_CASE("pooled CSI counts blocks by their largest value, smaller ones at the 
     truth[1][5] = 1.0;                        // a miss in the other
     Scores scores(1, {.thresholds = {0.5}, .csi_pools = {4, 3, 16}});
     scores.add(frame(forecast), frame(truth));
-    CHECK(scores.value({"csi", 0.5}, 0) == 0.0);
+    CHECK(scores.value(Quantity{"csi", 0.5}, 0) == 0.0);
     // Sizes divide: two blocks and no further one.
-    CHECK(scores.value({"pooled-csi", 0.5, 4}, 0) == 0.5);
+    CHECK(scores.value(Quantity{"pooled-csi", 0.5, 4}, 0) == 0.5);
     // Blocks of 3: rows 0-2 and 3, columns 0-2, 3-5 and 6-7.
-    CHECK(scores.value({"pooled-csi", 0.5, 3}, 0) == 0.0);
-    CHECK(scores.value({"pooled-csi", 0.5, 16}, 0) == 1.0);
+    CHECK(scores.value(Quantity{"pooled-csi", 0.5, 3}, 0) == 0.0);
+    CHECK(scores.value(Quantity{"pooled-csi", 0.5, 16}, 0) == 1.0);
 
     at::manual_seed(2);
     const torch::Tensor o = at::rand({11, 13}), f = at::rand({11, 13});
@@ -146,7 +146,8 @@ TEST_CASE("pooled CSI counts blocks by their largest value, smaller ones at the 
         return at::max_pool2d(x.view({1, 1, 11, 13}), {4, 4}, {4, 4}, {0, 0}, {1, 1}, /*ceil_mode=*/true) >= 0.9;
     };
     const double hits = (pooled(f) & pooled(o)).sum().item<double>();
-    CHECK(blocks.value({"pooled-csi", 0.9, 4}, 0) == Approx(hits / (pooled(f) | pooled(o)).sum().item<double>()));
+    CHECK(blocks.value(Quantity{"pooled-csi", 0.9, 4}, 0) ==
+          Approx(hits / (pooled(f) | pooled(o)).sum().item<double>()));
 
     // What is missing is in no block; a block of which nothing is known does not count.
     torch::Tensor valid = at::ones({4, 8}, at::kBool);
@@ -154,7 +155,7 @@ TEST_CASE("pooled CSI counts blocks by their largest value, smaller ones at the 
     valid.slice(1, 4).fill_(false);
     Scores known(1, {.thresholds = {0.5}, .csi_pools = {4}});
     known.add(frame(forecast), frame(truth), frame(valid));
-    CHECK(known.value({"pooled-csi", 0.5, 4}, 0) == 0.0);
+    CHECK(known.value(Quantity{"pooled-csi", 0.5, 4}, 0) == 0.0);
     CHECK(known.window_parts({"pooled-csi", 0.5, 4}, 0) == std::vector<double>{0.0, 0.0, 1.0, 0.0});
 }
 
@@ -175,7 +176,7 @@ TEST_CASE("the fractions skill score equals its definition at odd and even scale
                     squares += (f.square() + o.square()).sum().item<double>();
                 }
                 INFO(height << "x" << width << " " << threshold << " " << scale);
-                const double value = scores.value({"fss", threshold, scale}, 0);
+                const double value = scores.value(Quantity{"fss", threshold, scale}, 0);
                 if (squares == 0.0) CHECK(std::isnan(value));
                 if (squares > 0.0) CHECK(value == Approx(1.0 - errors / squares).margin(1e-12));
             }
@@ -189,7 +190,7 @@ TEST_CASE("the fractions skill score is 1 for a match, 0 apart, and not a number
     const auto fss = [&](const torch::Tensor& forecast, std::int64_t scale, const torch::Tensor& valid = {}) {
         Scores scores(1, {.metrics = {"fss"}, .thresholds = {0.5}, .fss_scales = {scale}});
         scores.add(frame(forecast), frame(truth), valid.defined() ? frame(valid) : valid);
-        return scores.value({"fss", 0.5, scale}, 0);
+        return scores.value(Quantity{"fss", 0.5, scale}, 0);
     };
     CHECK(fss(truth, 5) == 1.0);
     CHECK(fss(truth.roll(10, 1), 1) == 0.0);

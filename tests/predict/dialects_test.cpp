@@ -60,8 +60,8 @@ TEST_CASE("pysteps: continuous scores have their published values") {
             if (name.ends_with("-frame") && shape[0] > 1) continue;
             CHECK(scores.value(name, 0) == Approx(value).margin(6e-7));
         }
-        CHECK(scores.value({"bias-single", 0.0}, 0) == Approx(-2.1875).margin(1e-9));
-        CHECK(scores.value({"bias-double", 0.0}, 0) == Approx(-.8).margin(1e-9));
+        CHECK(scores.value(Quantity{"bias-single", 0.0}, 0) == Approx(-2.1875).margin(1e-9));
+        CHECK(scores.value(Quantity{"bias-double", 0.0}, 0) == Approx(-.8).margin(1e-9));
     }
     const Scores standard =
         scored(shaped(fct, {1, 1, 1, 4, 5}), shaped(obs, {1, 1, 1, 4, 5}), {.metrics = {"continuous"}});
@@ -135,14 +135,14 @@ TEST_CASE("hko7: balanced errors on pixels of rain, counts pooled by lead time a
         const double a = number(f & o & known), b = number(f & ~o & known), c = number(~f & o & known);
         const double n = number(known), chance = (a + b) / n * (a + c);
         const double gss = (a - chance) / (a + b + c - chance);
-        CHECK(scores.value({"csi", 2.0}, lead) == Approx(a / (a + b + c)));
+        CHECK(scores.value(Quantity{"csi", 2.0}, lead) == Approx(a / (a + b + c)));
         means["csi"] += a / (a + b + c) / 3.0;
         means["pod"] += a / (a + c) / 3.0;
         means["far"] += b / (a + b) / 3.0;
         means["ets"] += gss / 3.0;
         means["hss"] += 2.0 * gss / (gss + 1.0) / 3.0;
     }
-    for (const auto& [name, value] : means) CHECK(scores.value({name, 2.0}, 0) == Approx(value));
+    for (const auto& [name, value] : means) CHECK(scores.value(Quantity{name, 2.0}, 0) == Approx(value));
 
     // The same frames as HKO-7 stores them, and as reflectivity.
     const ScoreOptions as_pixels{.dialect = "hko7"}, as_bytes{.dialect = "hko7", .max = 255.0};
@@ -179,22 +179,22 @@ TEST_CASE("sevir: the challenge averages over lead times, Earthformer pools them
             hits += a;
             events += a + b + c;
         }
-        CHECK(scores.value({"csi", threshold}, 0) == Approx(csi).epsilon(1e-12));
-        CHECK(scores.value({"pod", threshold}, 0) == Approx(pod).epsilon(1e-12));
-        CHECK(scores.value({"success-ratio", threshold}, 0) == Approx(ratio).epsilon(1e-12));
-        CHECK(scores.value({"frequency-bias", threshold}, 0) == Approx(std::exp2(logs)).epsilon(1e-12));
-        CHECK(scores.value({"earthformer-csi", threshold}, 0) == Approx(hits / (events + 1e-4)).epsilon(1e-12));
+        CHECK(scores.value(Quantity{"csi", threshold}, 0) == Approx(csi).epsilon(1e-12));
+        CHECK(scores.value(Quantity{"pod", threshold}, 0) == Approx(pod).epsilon(1e-12));
+        CHECK(scores.value(Quantity{"success-ratio", threshold}, 0) == Approx(ratio).epsilon(1e-12));
+        CHECK(scores.value(Quantity{"frequency-bias", threshold}, 0) == Approx(std::exp2(logs)).epsilon(1e-12));
+        CHECK(scores.value(Quantity{"earthformer-csi", threshold}, 0) == Approx(hits / (events + 1e-4)).epsilon(1e-12));
         mean += csi / 6.0;
         all_mean += hits / (events + 1e-4) / 6.0;
         bias += logs;
     }
-    CHECK(scores.value({"csi", 219.0}, 4) == 1.0);  // no event anywhere: eps over eps
-    CHECK(scores.value({"earthformer-csi", 219.0}, 4) == 0.0);
+    CHECK(scores.value(Quantity{"csi", 219.0}, 4) == 1.0);  // no event anywhere: eps over eps
+    CHECK(scores.value(Quantity{"earthformer-csi", 219.0}, 4) == 0.0);
     CHECK(scores.value("csi-m", 0) == Approx(mean).epsilon(1e-12));
     CHECK(scores.value("earthformer-csi-m", 0) == Approx(all_mean).epsilon(1e-12));
     double pooled = 0.0;
-    for (const double threshold : thresholds) pooled += scores.value({"pooled-csi", threshold, 16}, 2) / 6.0;
-    CHECK(scores.value({"pooled-csi-m", {}, 16}, 2) == Approx(pooled).epsilon(1e-12));
+    for (const double threshold : thresholds) pooled += scores.value(Quantity{"pooled-csi", threshold, 16}, 2) / 6.0;
+    CHECK(scores.value(Quantity{"pooled-csi-m", {}, 16}, 2) == Approx(pooled).epsilon(1e-12));
     CHECK(scores.window_parts({"csi", 16.0}, 0).empty());  // a mean of quotients is no function of sums
     CHECK(scores.window_parts({"earthformer-csi", 16.0}, 0).size() == 4);
 }
@@ -202,9 +202,9 @@ TEST_CASE("sevir: the challenge averages over lead times, Earthformer pools them
 TEST_CASE("a dialect has its own thresholds and scores, which may be chosen by name, alias or group") {
     const Scores hko7(1, {.dialect = "hko7", .units = "mm/h"});
     CHECK(hko7.quantities().size() == 5 + 5 * 5);
-    CHECK(hko7.quantities()[5] == Quantity{"pod", 0.5});
+    CHECK((hko7.quantities()[5] == Quantity{"pod", 0.5}));
     const Scores two(1, {.dialect = "pysteps", .metrics = {"gss", "me"}, .thresholds = {1.0}});
-    CHECK(two.quantities() == std::vector<Quantity>{{"bias"}, {"ets", 1.0}});
+    CHECK((two.quantities() == std::vector<Quantity>{{"bias"}, {"ets", 1.0}}));
     const Scores group(1, {.metrics = {"contingency"}, .thresholds = {1.0, 2.0}});
     CHECK(group.quantities().size() == 2 * 13);
     for (const std::string& dialect : nowcell::score_dialects()) {

@@ -98,7 +98,7 @@ TEST_CASE("scores are means over windows and pixels, per lead time and over all"
     CHECK(scores.value("mae", 0) == 1.5);
     CHECK(scores.value("mse", 0) == 5.0);
     CHECK(std::isnan(scores.value("ssim", 0)));
-    CHECK(scores.quantities() == std::vector<Quantity>{{"mae"}, {"mse"}});
+    CHECK((scores.quantities() == std::vector<Quantity>{{"mae"}, {"mse"}}));
     Scores all(2, {});
     all.add(forecast, truth);
     CHECK(all.value("rmse", 0) == std::sqrt(10.0));
@@ -421,11 +421,11 @@ TEST_CASE("frames of one pixel and frames that are constant have what scores the
     scores.add(at::full({1, 1, 1, 1, 1}, 0.75), at::full({1, 1, 1, 1, 1}, 0.25));
     CHECK(scores.value("mae", 0) == 0.5);
     CHECK(scores.value("psnr", 0) == Approx(-10.0 * std::log10(0.25)));
-    CHECK(scores.value({"far", 0.5}, 0) == 1.0);
-    CHECK(scores.value({"csi", 0.5}, 0) == 0.0);
-    CHECK(scores.value({"pooled-csi", 0.5, 16}, 0) == 0.0);
-    CHECK(scores.value({"fss", 0.5, 32}, 0) == 0.0);
-    CHECK(std::isnan(scores.value({"pod", 0.5}, 0)));
+    CHECK(scores.value(Quantity{"far", 0.5}, 0) == 1.0);
+    CHECK(scores.value(Quantity{"csi", 0.5}, 0) == 0.0);
+    CHECK(scores.value(Quantity{"pooled-csi", 0.5, 16}, 0) == 0.0);
+    CHECK(scores.value(Quantity{"fss", 0.5, 32}, 0) == 0.0);
+    CHECK(std::isnan(scores.value(Quantity{"pod", 0.5}, 0)));
     for (const char* metric : {"ssim", "ms-ssim", "sharpness", "ralsd"}) CHECK(std::isnan(scores.value(metric, 0)));
     const torch::Tensor flat = at::full({1, 1, 1, 12, 12}, 0.5);
     Scores constant(1, {});

@@ -137,7 +137,7 @@ TEST_CASE("more forecasters than colours are told apart by dashes") {
 }
 
 TEST_CASE("a power law is a straight line in a spectrum, and long waves stand left") {
-    NamedCurve truth{"truth", {}, {}}, smooth{"model", {}, {}};
+    NamedCurve truth{"radar", {}, {}}, smooth{"model", {}, {}};
     for (double length = 2; length <= 64; length *= 2) {
         truth.x.push_back(length);
         truth.y.push_back(std::pow(length, 3));
@@ -155,6 +155,12 @@ TEST_CASE("a power law is a straight line in a spectrum, and long waves stand le
         CHECK(line[i].y - line[i - 1].y == Catch::Approx(line[1].y - line[0].y).margin(0.03));
     }
     CHECK(points_of(svg, kSecond).size() == 2 + 5);  // no place for a zero
+    truth.name = "truth";
+    CHECK(points_of(svg_text(spectra("", {truth, smooth})), "#8c8c8c").size() > 20);  // grey dashes
+    const auto long_waves = by_wavelength({{"a", {0.0, 0.25, 0.5}, {9, 4, 1}}});
+    CHECK(std::isnan(long_waves[0].x[0]));
+    CHECK(long_waves[0].x[1] == 4.0);
+    CHECK(long_waves[0].y == std::vector<double>{9, 4, 1});
     const std::string km = svg_text(spectra("", {truth}, "power", "wavelength [km]"));
     CHECK(holds(km, ">wavelength [km]<"));
 }
