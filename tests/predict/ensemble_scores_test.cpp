@@ -426,6 +426,8 @@ TEST_CASE("One member and a choice of metrics leave out what is not there") {
     CHECK_FALSE(nowcell::larger_is_better("crps"));
     CHECK(nowcell::best_value("spread-skill") == 1.0);
     CHECK(std::isnan(nowcell::best_value("crps")));
+    CHECK_FALSE(nowcell::has_best("spread"));
+    CHECK(nowcell::has_best("spread-skill"));
     CHECK(nowcell::find_ensemble_metric("mae") == nullptr);
 }
 
