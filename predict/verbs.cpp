@@ -32,6 +32,13 @@ Flag missing_flag() {
             .key = "data.missing"};
 }
 
+Flag tile_flag() {
+    return {.name = "--tile",
+            .value = "HxW|N",
+            .help = "compute in tiles of that size, px, for frames larger than memory; 0: whole frames",
+            .key = "eval.tile"};
+}
+
 Verb preview_verb() {
     Flag output = output_flag("picture to write: .png, or .gif for an animation");
     output.required = true;
@@ -51,6 +58,13 @@ Verb preview_verb() {
             .flags = flags,
             .examples = {"nowcell data preview radar.h5 -o radar.png",
                          "nowcell data preview frames/ --start 40 --frames 24 -o frames.gif"}};
+}
+
+Flag tile_flag() {
+    return {.name = "--tile",
+            .value = "HxW|N",
+            .help = "compute in tiles of that size, px, for frames larger than memory; 0: whole frames",
+            .key = "eval.tile"};
 }
 
 Verb evaluate_verb() {
@@ -178,13 +192,6 @@ Verb model_info_verb() {
                          "nowcell model info --model runs/digits --json -"}};
 }
 
-Flag tile_flag() {
-    return {.name = "--tile",
-            .value = "HxW|N",
-            .help = "compute in tiles of that size, px, for frames larger than memory; 0: whole frames",
-            .key = "eval.tile"};
-}
-
 Verb predict_verb() {
     Flag folder = output_flag("folder for the outputs; with several inputs for a folder of each");
     folder.required = true;
@@ -230,7 +237,6 @@ Verb predict_verb() {
                    .repeated = true},
                   dataset_flag(),
                   missing_flag(),
-                  tile_flag(),
                   {.name = "--no-pictures",
                    .type = FlagType::none,
                    .value = "",
@@ -239,7 +245,6 @@ Verb predict_verb() {
                    .type = FlagType::none,
                    .value = "",
                    .help = "pass over inputs whose outputs are all there; make the others, incomplete ones again"},
-                  tile_flag(),
                   force_flag(),
                   device_flag(),
                   algorithm_flag(),
