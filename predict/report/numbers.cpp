@@ -36,6 +36,7 @@ std::string grouped(const std::string& digits) {
 }
 
 std::vector<bool> best_of(const std::string& metric, const std::vector<double>& values) {
+    if (!has_best(metric)) return std::vector<bool>(values.size(), false);
     const double ideal = best_value(metric);
     const auto badness = [&](double value) {
         return std::isfinite(ideal) ? std::abs(value - ideal) : larger_is_better(metric) ? -value : value;

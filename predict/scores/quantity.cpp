@@ -57,4 +57,8 @@ double best_value(const std::string& metric) {
                : std::nan("");
 }
 
+bool has_best(const std::string& metric) {
+    return !one_of(metric, std::array<std::string_view, 3>{"spread", "ensemble-spread", "brier-uncertainty"});
+}
+
 }  // namespace nowcell

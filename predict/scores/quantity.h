@@ -26,6 +26,9 @@ bool larger_is_better(const std::string& metric);
 /// The value that a score of the kind "neither large nor small" should have, such as 0 for the bias; else NaN.
 double best_value(const std::string& metric);
 
+/// False of what says nothing about better or worse: the spread of an ensemble, the uncertainty of events.
+bool has_best(const std::string& metric);
+
 /// A score that is a curve.
 struct ScoreCurve {
     std::string kind;  ///< "spectrum", "spectrum of truth", "reliability", "roc", "rank histogram"

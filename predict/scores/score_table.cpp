@@ -64,6 +64,7 @@ std::string number(double value) {
 
 // How much worse than the best possible a value is, by which rows of a column compare; NaN where nothing is best.
 double badness(const std::string& metric, double value) {
+    if (!has_best(metric)) return std::nan("");
     const double best = best_value(metric);
     if (!std::isnan(best)) return std::abs(value - best);
     return larger_is_better(metric) ? -value : value;

@@ -160,7 +160,7 @@ TEST_CASE("Scores of ensembles equal what pysteps and properscoring compute") {
     }
 }
 
-TEST_CASE("CRPS is the integral of the squared difference of distribution functions, ties included") {
+TEST_CASE("CRPS is the integral of the squared difference of distribution functions; spread and error by definition") {
     at::manual_seed(1);
     const std::int64_t count = GENERATE(1, 2, 3, 8, 21);
     const auto [members, truth] = rain(count, {2, 3, 1, 5, 7});
@@ -181,6 +181,8 @@ TEST_CASE("CRPS is the integral of the squared difference of distribution functi
     const double error = (x - truth.unsqueeze(1)).abs().mean().item<double>();
     const double pairs = (x.unsqueeze(1) - x.unsqueeze(2)).abs().mean().item<double>();
     CHECK(scores.value("crps", 0) == Approx(error - pairs / 2.0).epsilon(1e-12));
+    const double of_mean = (x.mean(1) - truth).square().mean().item<double>();
+    CHECK(scores.value("rmse-of-mean", 0) == Approx(std::sqrt(of_mean)).epsilon(1e-12));
     if (count == 1) {
         CHECK(scores.value("crps", 0) == Approx((x.squeeze(1) - truth).abs().mean().item<double>()));
         CHECK(std::isnan(scores.value("crps-fair", 0)));
@@ -188,10 +190,24 @@ TEST_CASE("CRPS is the integral of the squared difference of distribution functi
     }
     const auto m = static_cast<double>(count);
     CHECK(scores.value("crps-fair", 0) == Approx(error - pairs / 2.0 * m / (m - 1.0)).epsilon(1e-12));
+    const double variance = x.var(1).mean().item<double>();
+    CHECK(scores.value("spread", 0) == Approx(std::sqrt(variance)).epsilon(1e-12));
+    CHECK(scores.value("spread-skill", 0) == Approx(std::sqrt((m + 1.0) / m * variance / of_mean)).epsilon(1e-12));
     const double reliability = scores.value("crps-reliability", 0), potential = scores.value("crps-potential", 0);
     CHECK(reliability + potential == Approx(scores.value("crps", 0)).epsilon(1e-12));
     CHECK(reliability >= 0.0);
     CHECK(potential >= 0.0);
+}
+
+TEST_CASE("The parts of the CRPS by hand") {
+    // Four pixels: truth below both members twice, above once, between them once.
+    const torch::Tensor members = at::tensor({0.0F, 0.0F, 0.0F, 0.0F, 1.0F, 1.0F, 1.0F, 2.0F}).view({1, 2, 1, 1, 1, 4});
+    const torch::Tensor truth = at::tensor({-1.0F, -3.0F, 3.0F, 1.0F}).view({1, 1, 1, 1, 4});
+    const EnsembleScores scores = scored(members, truth);
+    CHECK(scores.value("crps", 1) == Approx(1.8125));
+    // Widths 2, 1.25, 2 and frequencies 1/2, 0.6, 3/4 beside probabilities 0, 1/2, 1.
+    CHECK(scores.value("crps-reliability", 1) == Approx(2 * 0.25 + 1.25 * 0.01 + 2 * 0.0625));
+    CHECK(scores.value("crps-potential", 1) == Approx(2 * 0.25 + 1.25 * 0.24 + 2 * 0.1875));
 }
 
 TEST_CASE("Members drawn as the truth is have a flat rank histogram, no bias from their number, and spread as skill") {
@@ -410,6 +426,8 @@ TEST_CASE("One member and a choice of metrics leave out what is not there") {
     CHECK_FALSE(nowcell::larger_is_better("crps"));
     CHECK(nowcell::best_value("spread-skill") == 1.0);
     CHECK(std::isnan(nowcell::best_value("crps")));
+    CHECK_FALSE(nowcell::has_best("spread"));
+    CHECK(nowcell::has_best("spread-skill"));
     CHECK(nowcell::find_ensemble_metric("mae") == nullptr);
 }
 
