@@ -137,6 +137,7 @@ std::vector<std::string> write_evaluation(const std::string& path, const ScoreRe
         forecast.step_s = report.table.step_s;
         const ColourScale scale = colour_scale(forecast, report.table.units);
         write_strip(add(fmt::format("strip_{}.png", one.name)), forecast, scale);
+        write_difference(add(fmt::format("difference_{}.png", one.name)), forecast, scale);
         write_gif(add(fmt::format("{}.gif", one.name)), forecast, scale);
     }
     folder.commit();

@@ -11,6 +11,9 @@
 namespace nowcell {
 namespace {
 
+// More would be no page to read, and take a long time to write.
+constexpr std::size_t kMostForecasters = 60, kMostQuantities = 500;
+
 std::optional<double> threshold_in(const nlohmann::ordered_json& object) {
     const double value = number_in(object, "threshold");
     return std::isnan(value) ? std::nullopt : std::optional(value);
@@ -67,6 +70,7 @@ CurveRow curve_of(const nlohmann::ordered_json& object, const std::string& path)
 void name_forecasters(EvaluationFile& file, const nlohmann::ordered_json& json) {
     for (const ScoreRow& row : file.rows) {
         auto& names = file.forecasters;
+        if (names.size() == kMostForecasters) break;
         if (std::find(names.begin(), names.end(), row.forecaster) == names.end()) names.push_back(row.forecaster);
     }
     const auto listed = json.find("forecasters");
@@ -123,6 +127,7 @@ double EvaluationFile::value(const std::string& forecaster, const Quantity& quan
 std::vector<Quantity> EvaluationFile::quantities() const {
     std::vector<Quantity> found;
     for (const ScoreRow& row : rows) {
+        if (found.size() == kMostQuantities) break;
         if (std::find(found.begin(), found.end(), row.quantity) == found.end()) found.push_back(row.quantity);
     }
     return found;

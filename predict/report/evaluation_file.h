@@ -41,7 +41,7 @@ struct EvaluationFile {
     std::string model = {}, data = {}, split = {}, dialect = {}, units = "1";
     std::int64_t windows = 0;
     double step_s = 0.0;
-    std::vector<std::string> forecasters = {};  ///< in the order of the rows
+    std::vector<std::string> forecasters = {};  ///< in the order of the rows, at most 60
     std::vector<std::string> baselines = {};    ///< those of them that need no learning; all but the first if not said
     std::vector<ScoreRow> rows = {};
     std::vector<SkillRow> comparisons = {};
@@ -50,7 +50,7 @@ struct EvaluationFile {
     /// NaN when there is no such row.
     double value(const std::string& forecaster, const Quantity& quantity, std::int64_t lead) const;
 
-    /// Every quantity with a row, in the order of the file.
+    /// Every quantity with a row, in the order of the file; at most 500.
     std::vector<Quantity> quantities() const;
 
     std::int64_t leads() const;  ///< the last lead time with a row

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::uintmax_t kMost = 256u << 20;
 constexpr double kDrawable = 1e300;
+constexpr std::size_t kLongestText = 300;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 double number(const nlohmann::ordered_json& value) {
@@ -45,7 +46,7 @@ nlohmann::ordered_json read_json_object(const std::string& path) {
 
 std::string text_in(const nlohmann::ordered_json& object, const char* name) {
     const auto found = object.find(name);
-    return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+    return found != object.end() && found->is_string() ? found->get<std::string>().substr(0, kLongestText) : "";
 }
 
 double number_in(const nlohmann::ordered_json& object, const char* name) {

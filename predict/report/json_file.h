@@ -11,7 +11,7 @@ namespace nowcell {
 /// The object in a file of at most 256 MB. Throws Error(data) naming the file and the place of the damage.
 nlohmann::ordered_json read_json_object(const std::string& path);
 
-/// A text, or "" when the member is missing, null or something else.
+/// A text of at most 300 bytes, or "" when the member is missing, null or something else.
 std::string text_in(const nlohmann::ordered_json& object, const char* name);
 
 /// A number, or NaN; magnitudes beyond 1e300 are no numbers that can be drawn.

@@ -94,6 +94,11 @@ std::string today() {
 int report(const Request& request) {
     const std::string path = request.text("--output", "report.html");
     check_writable(path, request.has("--force"));
+    for (const std::string& given : request.all("PATH")) {
+        std::error_code error;
+        if (!fs::equivalent(given, path, error)) continue;
+        throw Error(ExitCode::output, fmt::format("the page would replace {}", given), "", "choose another --output");
+    }
     std::vector<Subject> subjects;
     for (const std::string& given : request.all("PATH")) {
         for (Subject& subject : subjects_of(given)) subjects.push_back(std::move(subject));

@@ -337,6 +337,10 @@ TEST_CASE("a report refuses to overwrite, and says what it cannot read") {
     }
     CHECK_FALSE(std::filesystem::exists(folder.path("x.html")));
     CHECK(run_nowcell({"report"}, folder.path()).code == 2);
+    write_text(folder.path("scores.json"), scores_of(0.04).dump());
+    const Outcome onto_itself = run_nowcell({"report", "scores.json", "-o", "./scores.json", "--force"}, folder.path());
+    CHECK(onto_itself.code == 7);
+    CHECK(Json::parse(text_of(folder.path("scores.json"))).contains("rows"));
 }
 
 TEST_CASE("what is missing in a run is said to be missing") {
