@@ -32,13 +32,6 @@ Flag missing_flag() {
             .key = "data.missing"};
 }
 
-Flag tile_flag() {
-    return {.name = "--tile",
-            .value = "HxW|N",
-            .help = "compute in tiles of that size, px, for frames larger than memory; 0: whole frames",
-            .key = "eval.tile"};
-}
-
 Verb preview_verb() {
     Flag output = output_flag("picture to write: .png, or .gif for an animation");
     output.required = true;
