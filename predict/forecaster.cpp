@@ -66,6 +66,8 @@ Forecaster::Forecaster(Config config, std::shared_ptr<SequenceModel> network, No
       trained_on_(std::move(trained_on)),
       device_(device) {
     baselines_.mean = normalizer_.mean;
+    baselines_.units = trained_on_.units;
+    baselines_.step_s = trained_on_.step_s;
     for (const std::string& name : network_->options().guides()) guides_.push_back(make_baseline(name, baselines_));
     network_->to(device_);
 }
@@ -73,15 +75,15 @@ Forecaster::Forecaster(Config config, std::shared_ptr<SequenceModel> network, No
 Forecaster Forecaster::load(const std::string& model, torch::Device device, const std::vector<std::string>& overrides) {
     std::string path;
     const Checkpoint checkpoint = Checkpoint::load_first(RunDirectory::resolve_model(model), path);
-    return refused_as_model(path, [&] {
-        return from(checkpoint, path, device,
-                    Config::parse(checkpoint.sections.at("config"), path + " (config)", overrides));
-    });
+    const std::string name = path + " (config)";
+    refused_as_model(path, [&] { return Config::parse(checkpoint.sections.at("config"), name); });
+    // What is wrong with it now are the overrides.
+    return from(checkpoint, path, device, Config::parse(checkpoint.sections.at("config"), name, overrides));
 }
 
 Forecaster Forecaster::from(const Checkpoint& checkpoint, const std::string& path, torch::Device device,
                             Config config) {
-    return refused_as_model(path, [&]() -> Forecaster {
+    Forecaster made = refused_as_model(path, [&]() -> Forecaster {
         TrainedOn trained_on = trained_on_from(checkpoint.get_json("data"));
         auto network = make_sequence_model(trained_on.channels, ModelOptions::from(config), trained_on.frame());
         checkpoint.get_model(*network);
@@ -90,6 +92,9 @@ Forecaster Forecaster::from(const Checkpoint& checkpoint, const std::string& pat
         return {std::move(config),    std::move(network),    normalizer_from(checkpoint.get_json("normalizer")),
                 std::move(baselines), std::move(trained_on), device};
     });
+    const std::vector<std::int64_t> tile = made.config().per_axis("eval.tile");
+    made.network().set_tiling({tile.front(), tile.back()});
+    return made;
 }
 
 void Forecaster::put(Checkpoint& checkpoint) const {

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Regenerates tests/golden/*.safetensors: recurrent layers computed in float64 by code that is not ours.
+"""Regenerates tests/golden/*.safetensors: what code that is not ours computed in float64, in two groups.
 
-The real Keras computes ConvLSTM, Bidirectional and the dense GRU; a plain PyTorch loop below computes what Keras has
-not: layer normalisation, peepholes, and training with PyTorch's Adam. tests/golden/README.md tells how to read the
-files. The first run makes a virtual environment with pip (1.6 GB); PyTorch is the one that scripts/setup.sh --cuda
-unpacked. A rerun gives the same files, byte for byte.
+layers: the real Keras computes ConvLSTM, Bidirectional and the dense GRU; a plain PyTorch loop below computes what
+Keras has not: layer normalisation, peepholes, and training with PyTorch's Adam. scores: scikit-image, pysteps and
+properscoring compute what forecasts are scored with, see golden_scores.py. tests/golden/README.md tells how to read
+the files.
+
+The first run makes a virtual environment of each group with pip (1.6 GB and 0.4 GB); PyTorch is the one that
+scripts/setup.sh --cuda unpacked. A rerun gives the same files, byte for byte.
 """
 
 import argparse
@@ -15,6 +18,8 @@ import sys
 import venv
 import zlib
 from pathlib import Path
+
+import golden_scores
 
 # TensorFlow: on JAX and NumPy, Keras casts float64 to float32 inside tanh, and its loops misread masks.
 PINS = ["keras==3.15.1", "tensorflow-cpu==2.21.0", "numpy==2.4.6", "safetensors==0.8.0"]
@@ -326,27 +331,46 @@ def write(folder, name, tensors, options):
     print(f"{path.stat().st_size / 1000:6.1f} kB  {path.name}")
 
 
-def enter_environment(folder):
-    """Continues in the virtual environment `folder`, which is made if there is none."""
-    if Path(sys.prefix).resolve() == folder.resolve():
-        return
+def environment(folder, pins):
+    """The Python of the virtual environment `folder`, which is made if there is none."""
     python = folder / "bin" / "python"
     if not python.exists():
         venv.create(folder, with_pip=True)
-    subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *PINS], check=True)
+    subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *pins], check=True)
+    return python
+
+
+def make_scores(arguments):
+    """The group scores, in a process of its own."""
+    python = environment(arguments.scores_venv, golden_scores.PINS)
+    subprocess.run([python, golden_scores.__file__, "--out", arguments.out], check=True)
+
+
+def enter_environment(folder):
+    """Continues in the virtual environment `folder`."""
+    if Path(sys.prefix).resolve() == folder.resolve():
+        return
+    python = environment(folder, PINS)
     os.execv(python, [python, *sys.argv])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "tests" / "golden", help="folder of the files (%(default)s)")
+    parser.add_argument("--group", choices=["layers", "scores"], help="make these only (both)")
     parser.add_argument("--venv", type=Path, default=CACHE / "golden", help="virtual environment (%(default)s)")
+    parser.add_argument("--scores-venv", type=Path, default=CACHE / "golden_scores",
+                        help="virtual environment of the group scores (%(default)s)")
     parser.add_argument("--torch", type=Path, default=CACHE / f"libtorch-{TORCH}",
                         help="folder from which Python imports torch (%(default)s)")
     arguments = parser.parse_args()
+    if arguments.group == "scores":
+        return make_scores(arguments)
     if not (arguments.torch / "torch").is_dir():
         parser.error(f"no torch in {arguments.torch}: run scripts/setup.sh --cuda, or name its folder with --torch")
     enter_environment(arguments.venv)
+    if arguments.group is None:
+        make_scores(arguments)
 
     # The user's Keras settings are left out of it; one thread, for sums in one order.
     os.environ |= {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": str(arguments.venv), "CUDA_VISIBLE_DEVICES": "-1",

@@ -1,3 +1,4 @@
+#include "src/read_out.h"
 #include "src/strategy.h"
 
 #include "cells/convolution.h"
@@ -41,8 +42,7 @@ class Direct final : public SequenceModel {
     // memory.last: the frames that the next block is made from.
     void read(const torch::Tensor& frames, SequenceMemory& memory) override {
         const torch::Tensor known = fold(lowered(frames, memory.level));
-        HeadHistory none;
-        const torch::Tensor block = head_->last(encoder_->forward(known, memory.states), size_of(known), none);
+        const torch::Tensor block = read_out_state(*encoder_, *head_, known, memory.states);
         memory.pending = block.flatten(0, 1).unflatten(1, {leads_, folded_channels()});
         const torch::Tensor all = memory.last.defined() ? at::cat({memory.last, frames}, 1) : frames;
         memory.last = all.slice(1, std::max<std::int64_t>(0, all.size(1) - options().input_steps));

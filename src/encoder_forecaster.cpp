@@ -1,3 +1,4 @@
+#include "src/read_out.h"
 #include "src/strategy.h"
 
 #include <ATen/ATen.h>
@@ -34,14 +35,13 @@ class EncoderForecaster final : public SequenceModel {
     // memory.last: what a decoder that reads its own forecasts reads next, folded and relative to the level.
     void read(const torch::Tensor& frames, SequenceMemory& memory) override {
         const torch::Tensor known = fold(lowered(frames, memory.level));
-        encoder_->forward(known, memory.states);
+        read_in(*encoder_, known, memory.states);
         memory.last = last_frame(known);
     }
 
     torch::Tensor next(SequenceMemory& memory, const torch::Tensor& guides) override {
         if (guides_ > 0) return guided(memory, guides, 1);
-        memory.last =
-            head_->forward(decoder_->forward(memory.last, memory.states), size_of(memory.last), memory.history);
+        memory.last = read_out(*decoder_, *head_, memory.last, memory.states, memory.history);
         return raised(unfold(memory.last), memory.level);
     }
 
@@ -64,8 +64,8 @@ class EncoderForecaster final : public SequenceModel {
     // Lead times in one sweep: nothing that the decoder sees depends on its own output.
     torch::Tensor guided(SequenceMemory& memory, const torch::Tensor& guides, std::int64_t leads) {
         const torch::Tensor seen = seen_guides(guides, memory.level, leads);
-        const torch::Tensor hidden = decoder_->forward(seen, memory.states);
-        return completed(unfold(head_->forward(hidden, size_of(seen), memory.history)), guides, memory.level);
+        const torch::Tensor frames = unfold(read_out(*decoder_, *head_, seen, memory.states, memory.history));
+        return completed(frames, guides, memory.level);
     }
 
     std::int64_t guides_;

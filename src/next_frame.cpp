@@ -1,3 +1,4 @@
+#include "src/read_out.h"
 #include "src/strategy.h"
 
 #include <ATen/ATen.h>
@@ -38,7 +39,7 @@ class NextFrame final : public SequenceModel {
     // memory.last: the forecast of the frame after those read.
     void read(const torch::Tensor& frames, SequenceMemory& memory) override {
         const torch::Tensor known = fold(lowered(frames, memory.level));
-        memory.last = head_->last(stack_->forward(known, memory.states), size_of(known), memory.history);
+        memory.last = read_out_last(*stack_, *head_, known, memory.states, memory.history);
     }
 
     torch::Tensor next(SequenceMemory& memory, const torch::Tensor&) override {
@@ -47,7 +48,7 @@ class NextFrame final : public SequenceModel {
     }
 
     torch::Tensor step(const torch::Tensor& frames, std::vector<State>& states, HeadHistory& history) {
-        return head_->forward(stack_->forward(frames, states), size_of(frames), history);
+        return read_out(*stack_, *head_, frames, states, history);
     }
 
     Supervised taught_last(const Lesson& lesson, const torch::Tensor& level) {

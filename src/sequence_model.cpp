@@ -4,6 +4,7 @@
 #include "src/strategy.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 namespace nowcell {
 
@@ -85,6 +86,19 @@ torch::Tensor SequenceModel::advance(SequenceMemory& memory, const torch::Tensor
 torch::Tensor SequenceModel::forecast(const torch::Tensor& input, const torch::Tensor& guides, std::int64_t horizon) {
     SequenceMemory memory = begin(input);
     return advance(memory, guides, horizon);
+}
+
+void SequenceModel::set_tiling(const Tiling& tiling) {
+    const std::string tie = options_.tie();
+    if (tiling.on() && !tie.empty()) {
+        throw Error(ExitCode::usage, fmt::format("frames cannot be computed in tiles: {} needs whole ones", tie), "",
+                    "forecast without tiles, or train with peephole = \"channel\" or gate_norm = \"channels\"");
+    }
+    const auto folded = [this](std::int64_t side) { return (side + options_.patch - 1) / options_.patch; };
+    const FrameSize tile = {folded(tiling.height), folded(tiling.width)};
+    for (const std::shared_ptr<torch::nn::Module>& part : children()) {
+        if (auto* const stack = dynamic_cast<LayerStack*>(part.get())) stack->set_tile(tile);
+    }
 }
 
 torch::Tensor SequenceModel::fold(const torch::Tensor& frames) const {

@@ -60,6 +60,11 @@ class SequenceModel : public torch::nn::Module {
     /// Why the network cannot read frames of that size; nothing when it can.
     std::optional<Problem> misfit(const FrameSize& frame) const { return nowcell::misfit(options_, frame, frame_); }
 
+    /// From now on forecasts go in tiles of (about) that size, each step through all layers before the next: what is
+    /// there at once is the frames, the states and the work of a tile. Equal to whole frames but for rounding.
+    /// Throws Error(usage) where a layer needs whole frames.
+    void set_tiling(const Tiling& tiling);
+
     const ModelOptions& options() const { return options_; }
     /// The only frame size that the network reads; nothing: any that fits.
     const std::optional<FrameSize>& frame() const { return frame_; }

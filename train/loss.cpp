@@ -1,6 +1,6 @@
 #include "train/loss.h"
 
-#include "predict/scores/metrics.h"
+#include "predict/scores/ssim.h"
 
 #include <ATen/ATen.h>
 

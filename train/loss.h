@@ -17,7 +17,7 @@ namespace nowcell {
 ///     mae+mse      the sum of both
 ///     b-...        the same with each pixel's error times the weight of the class that its target falls into.
 ///                  Source: Shi et al. 2017 (HKO-7), whose classes and weights are the defaults
-///     ssim         1 - SSIM as ssim() in predict/metrics.h defines it, on the normaliser's 0..1 range
+///     ssim         1 - SSIM as ssim() in predict/scores/ssim.h defines it, on the normaliser's 0..1 range
 ///     gdl          mean ||dy prediction| - |dy target|| + the same along x, over pairs of known neighbours.
 ///                  Source: Mathieu et al. 2016, alpha = 1
 class Loss {

@@ -1,7 +1,7 @@
 #include "train/prepare.h"
 
 #include "data/period.h"
-#include "predict/scores/metrics.h"
+#include "predict/scores/ssim.h"
 #include "src/error.h"
 #include "src/log.h"
 #include "train/train_options.h"

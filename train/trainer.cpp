@@ -222,12 +222,13 @@ std::string Trainer::summary(const ScoreTable& table, double loss, double rate, 
 
 void Trainer::validate() {
     const std::vector<std::unique_ptr<Baseline>> none;
-    const EvaluationSet set{data_.source,     forecaster_.data().window,
-                            data_.validation, forecaster_.config().integer("eval.batch"),
-                            /*images=*/false, min_input_steps(forecaster_)};
-    const ScoreTable table = evaluate(set, contenders(forecaster_, none), forecaster_.normalizer());
-    const Scores& scores = table.scores.front();
-    state_.last_mae = scores.value(Metric::mae, 0);
+    const EvaluationSet set{data_.source, forecaster_.data().window, data_.validation,
+                            forecaster_.config().integer("eval.batch"), min_input_steps(forecaster_)};
+    ScoreOptions errors;
+    errors.metrics = {"mae", "mse"};
+    const ScoreTable table = evaluate(set, contenders(forecaster_, none), errors);
+    const Scores& scores = table.rows.front().fields;
+    state_.last_mae = scores.value("mae", 0);
     if (!std::isfinite(state_.last_mae)) {
         throw Error(ExitCode::diverged,
                     fmt::format("the validation error of epoch {} is {}", state_.epoch, state_.last_mae), "",
@@ -245,9 +246,9 @@ void Trainer::validate() {
     if (trained && state_.validated) schedule_.validated(state_.last_mae);
     if (state_.validated) stopping_.validated(state_.last_mae);
     std::vector<double> leads;
-    for (std::int64_t lead = 1; lead <= scores.leads(); ++lead) leads.push_back(scores.value(Metric::mae, lead));
-    const EpochRecord record{state_.epoch, state_.step, lr_,  loss, state_.last_mae, scores.value(Metric::mse, 0),
-                             elapsed_s(),  rate,        leads};
+    for (std::int64_t lead = 1; lead <= scores.leads(); ++lead) leads.push_back(scores.value("mae", lead));
+    const EpochRecord record{state_.epoch,           state_.step, lr_,  loss, state_.last_mae,
+                             scores.value("mse", 0), elapsed_s(), rate, leads};
     recorder_.epoch(record);
     if (best || state_.epoch % saving_.every == 0) save(best);
     draw_samples();

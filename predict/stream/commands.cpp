@@ -1,4 +1,5 @@
 // The handler of stream.
+#include "predict/model_input.h"
 #include "predict/stream/service.h"
 #include "src/device.h"
 #include "src/engine_log.h"
@@ -70,8 +71,7 @@ ServiceOptions service_options(const Request& request) {
 int stream(const Request& request) {
     choose_threads(request);
     const ServiceOptions options = service_options(request);
-    const Forecaster model =
-        Forecaster::load(request.text("--model"), choose_device(request.text("--device", "auto")), request.overrides());
+    const Forecaster model = load_model(request, request.text("--model"));
     Stream frames(model, stream_options(request));
     log_info(describe(model.device()));
     Service service(model, frames, options);

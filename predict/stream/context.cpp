@@ -28,6 +28,7 @@ class WindowContext final : public Context {
     torch::Tensor last() const override { return frames_.empty() ? torch::Tensor() : frames_.back().values; }
 
     torch::Tensor forecast(std::int64_t horizon) const override { return forecaster_.forecast(past(0), horizon)[0]; }
+    Rollout start() const override { return forecaster_.start(past(0)); }
     torch::Tensor next() const override { return forecaster_.forecast(past(frame_step_ - 1), 1)[0][0]; }
 
     void reset() override {

@@ -30,6 +30,9 @@ class Context {
     /// The lead times after the newest frame, (horizon,C,H,W). steps() >= 1 and the forecaster's least_history().
     virtual torch::Tensor forecast(std::int64_t horizon) const = 0;
 
+    /// The same in progress, (1,leads,C,H,W) at a time. Throws Error(model) as Rollout does.
+    virtual Rollout start() const = 0;
+
     /// The forecast of the frame that comes next, (C,H,W): lead time 1 after the frame one step before it.
     /// steps_to_next() is as forecast() demands of steps().
     virtual torch::Tensor next() const = 0;

@@ -41,8 +41,9 @@ class WholeContext final : public Context {
     std::int64_t filled() const override { return filled_; }
     torch::Tensor last() const override { return recent_.empty() ? torch::Tensor() : recent_.back(); }
 
-    torch::Tensor forecast(std::int64_t horizon) const override { return rollout(0, horizon); }
-    torch::Tensor next() const override { return rollout(frame_step_ - 1, 1)[0]; }
+    torch::Tensor forecast(std::int64_t horizon) const override { return start().next(horizon)[0]; }
+    Rollout start() const override { return start_from(0); }
+    torch::Tensor next() const override { return start_from(frame_step_ - 1).next(1)[0][0]; }
 
     void reset() override {
         phases_.assign(static_cast<std::size_t>(frame_step_), {});
@@ -107,14 +108,14 @@ class WholeContext final : public Context {
     }
 
     // From the frame `back` before the newest.
-    torch::Tensor rollout(std::int64_t back, std::int64_t horizon) const {
+    Rollout start_from(std::int64_t back) const {
         const std::int64_t steps = std::min(steps_before(back), forecaster_.history());
         std::vector<torch::Tensor> past;
         for (std::int64_t step = steps; step-- > 0;) {
             past.push_back(recent_[recent_.size() - 1 - static_cast<std::size_t>(back + step * frame_step_)]);
         }
         const Phase& phase = phases_[static_cast<std::size_t>((frames_ - 1 - back) % frame_step_)];
-        return forecaster_.go_on(phase.memory, at::stack(past).unsqueeze(0)).next(horizon)[0];
+        return forecaster_.go_on(phase.memory, at::stack(past).unsqueeze(0));
     }
 
     const Forecaster& forecaster_;

@@ -1,5 +1,5 @@
 #include "train/loss.h"
-#include "predict/scores/metrics.h"
+#include "predict/scores/ssim.h"
 #include "train/optimizer.h"
 
 #include <ATen/ATen.h>
