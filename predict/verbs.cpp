@@ -53,6 +53,13 @@ Verb preview_verb() {
                          "nowcell data preview frames/ --start 40 --frames 24 -o frames.gif"}};
 }
 
+Flag tile_flag() {
+    return {.name = "--tile",
+            .value = "HxW|N",
+            .help = "compute in tiles of that size, px, for frames larger than memory; 0: whole frames",
+            .key = "eval.tile"};
+}
+
 Verb evaluate_verb() {
     const std::vector<std::string> other_modes = {"--forecast", "--suite", "--schema"};
     Flag model = model_flag();
@@ -176,13 +183,6 @@ Verb model_info_verb() {
             .examples = {"nowcell model info --preset moving-mnist",
                          "nowcell model info --config my.toml --size 128x128 --channels 3 --batch 4",
                          "nowcell model info --model runs/digits --json -"}};
-}
-
-Flag tile_flag() {
-    return {.name = "--tile",
-            .value = "HxW|N",
-            .help = "compute in tiles of that size, px, for frames larger than memory; 0: whole frames",
-            .key = "eval.tile"};
 }
 
 Verb predict_verb() {

@@ -94,6 +94,7 @@ Offer FolderFeed::described(std::int64_t index) const {
     if (const auto start = start_seconds(info); start && (index == 0 || step_s > 0.0)) {
         offer.time = FrameTime{*start + static_cast<double>(index) * step_s, true};
         offer.time_text = text_of(offer.time->value, info);
+        offer.calendar = info.calendar;
     } else if (info.frames.front() == 1) {
         offer.time = time_of_name(info.path);
         if (offer.time) {
