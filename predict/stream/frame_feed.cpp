@@ -25,7 +25,7 @@ std::string text_of(double seconds, const SourceInfo& info) {
     return text;
 }
 
-// Layouts are guessed from the shape; that of (C,H,W) looks like that of (T,H,W).
+// As in training, as the file suggests, and as one frame: (C,H,W) looks like (T,H,W), and (H,W) is no recording.
 std::vector<SourceOptions> ways_to_read(SourceOptions source, std::int64_t channels) {
     source.missing = "mask";
     source.readers = 1;
@@ -40,9 +40,12 @@ std::vector<SourceOptions> ways_to_read(SourceOptions source, std::int64_t chann
         };
         if (std::none_of(ways.begin(), ways.end(), same)) ways.push_back(std::move(way));
     };
-    add(source.dataset, "auto");
-    add("", "auto");
-    if (channels > 1) add("", "chw");
+    const std::vector<std::string> one_frame =
+        channels == 1 ? std::vector<std::string>{"hw"} : std::vector<std::string>{"chw", "hwc"};
+    for (const std::string& dataset : {source.dataset, std::string()}) {
+        add(dataset, "auto");
+        for (const std::string& layout : one_frame) add(dataset, layout);
+    }
     return ways;
 }
 
@@ -91,6 +94,7 @@ Offer FolderFeed::described(std::int64_t index) const {
     if (const auto start = start_seconds(info); start && (index == 0 || step_s > 0.0)) {
         offer.time = FrameTime{*start + static_cast<double>(index) * step_s, true};
         offer.time_text = text_of(offer.time->value, info);
+        offer.calendar = info.calendar;
     } else if (info.frames.front() == 1) {
         offer.time = time_of_name(info.path);
         if (offer.time) {

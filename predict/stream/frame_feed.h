@@ -19,6 +19,7 @@ struct Offer {
     bool whole = true;       ///< the file, if it is one, has no further frames
     std::optional<FrameTime> time = {};
     std::string time_text = {};  ///< "2026-01-01T12:05:00", "17", or ""
+    std::string calendar = {};   ///< of a date; empty: standard
     bool after_jump = false;     ///< see Stream::observe
     torch::Tensor values = {};   ///< as Stream::observe takes them; undefined with a refusal
     std::optional<Refusal> refusal = {};

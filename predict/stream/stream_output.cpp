@@ -84,6 +84,8 @@ std::string ForecastOutput::write(const torch::Tensor& frames, const Offer& offe
     const std::string path = path_ + "/" + name;
     record.source = offer.source;
     record.last_input = {static_cast<double>(offer.index)};
+    if (offer.time && offer.time->dated) record.last_input_s = {offer.time->value};
+    record.calendar = offer.calendar;
     write_forecast(path, frames.unsqueeze(0), record);
     if (keep_ == 0) return path;
     files_.erase(std::remove(files_.begin(), files_.end(), name), files_.end());  // it was replaced

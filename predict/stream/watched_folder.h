@@ -19,7 +19,7 @@ struct WatchOptions {
 void check_watched(const std::string& path);
 
 /// Gives each file once, complete: closed by who wrote it, or renamed, or settled. In the order in which they come;
-/// those that are there at the start in the order of earlier_name(). A file whose content is replaced is given again.
+/// those that are there at the start in the order of sort_names(). A file whose content is replaced is given again.
 /// Hidden files, sub-folders and names that end with
 /// ".tmp", ".part" or "~" are not looked at. Memory is that of the names in the folder.
 class WatchedFolder {
