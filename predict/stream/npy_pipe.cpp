@@ -1,6 +1,5 @@
 #include "predict/stream/npy_pipe.h"
 
-#include "data/formats/npy_header.h"
 #include "data/formats/stored.h"
 #include "src/error.h"
 
@@ -98,53 +97,60 @@ bool NpyPipe::pass_line() {
     return more(1) && pass_line();
 }
 
-std::optional<PipedFrame> NpyPipe::read(const std::function<bool(const std::vector<std::int64_t>&)>& wanted) {
-    while (skip_ > 0) {
-        if (!more(1)) {
-            if (ended_) fail("it ends within an array");
-            return {};
-        }
+// Takes in as much as there is; whether so many bytes are in the buffer.
+bool NpyPipe::whole(std::size_t bytes) {
+    std::size_t before = buffer_.size() - at_;
+    while (!more(bytes)) {
+        const std::size_t there = buffer_.size() - at_;
+        if (there == before && ended_) fail("it ends within an array");
+        if (there == before) return false;
+        before = there;
+    }
+    return true;
+}
+
+// True once the bytes of an array that is not wanted have gone by.
+bool NpyPipe::pass_over() {
+    while (skip_ > 0 && more(1)) {
         const auto count = std::min(skip_, static_cast<std::int64_t>(buffer_.size() - at_));
         at_ += static_cast<std::size_t>(count);
         position_ += count;
         skip_ -= count;
     }
-    if (passed_) return std::exchange(passed_, {});
-    if (!more(1) || !pass_line()) return {};
-    const auto whole = [&](std::size_t bytes) {
-        while (buffer_.size() - at_ < bytes) {
-            const std::size_t before = buffer_.size() - at_;
-            if (more(bytes)) return true;
-            if (buffer_.size() - at_ == before) {
-                if (ended_) fail("it ends within an array");
-                return false;
-            }
-        }
-        return true;
-    };
+    if (skip_ > 0 && ended_) fail("it ends within an array");
+    return skip_ == 0;
+}
+
+std::optional<NpyHeader> NpyPipe::header() {
     if (!whole(kPrefix)) return {};
-    const std::size_t header = header_bytes(buffer_.data() + at_);
-    if (std::memcmp(buffer_.data() + at_, "\x93NUMPY", 6) == 0 && header <= kMostNpyHeader && !whole(header)) return {};
-    const std::size_t there = std::min(buffer_.size() - at_, std::min<std::size_t>(header, kMostNpyHeader));
-    NpyHeader parsed;
+    const std::size_t length = header_bytes(buffer_.data() + at_);
+    const bool ours = std::memcmp(buffer_.data() + at_, "\x93NUMPY", 6) == 0 && length <= kMostNpyHeader;
+    if (ours && !whole(length)) return {};
+    const std::size_t there = std::min({buffer_.size() - at_, length, static_cast<std::size_t>(kMostNpyHeader)});
     try {
-        parsed = parse_npy_header({buffer_.data() + at_, there}, std::numeric_limits<std::int64_t>::max(), "array");
+        return parse_npy_header({buffer_.data() + at_, there}, std::numeric_limits<std::int64_t>::max(), "array");
     } catch (const Error& error) {
         fail(error.problems().front().what);
     }
-    PipedFrame frame{parsed.array.shape, {}, when_};
+}
+
+std::optional<PipedFrame> NpyPipe::read(const std::function<bool(const std::vector<std::int64_t>&)>& wanted) {
+    if (!pass_over()) return {};
+    if (passed_) return std::exchange(passed_, {});
+    if (!more(1) || !pass_line()) return {};
+    const std::optional<NpyHeader> found = header();
+    if (!found) return {};
+    PipedFrame frame{found->array.shape, {}, when_};
     const std::size_t rank = frame.shape.size();
     if ((rank != 2 && rank != 3) || !wanted(frame.shape)) {
-        at_ += static_cast<std::size_t>(parsed.array.position);
-        position_ += parsed.array.position;
-        skip_ = parsed.bytes;
+        skip_ = found->array.position + found->bytes;
         when_.reset();
         passed_ = std::move(frame);
         return read(wanted);
     }
-    const auto bytes = static_cast<std::size_t>(parsed.array.position + parsed.bytes);
+    const auto bytes = static_cast<std::size_t>(found->array.position + found->bytes);
     if (!whole(bytes)) return {};
-    frame.values = decoded(parsed.array, buffer_.data() + at_ + parsed.array.position);
+    frame.values = decoded(found->array, buffer_.data() + at_ + found->array.position);
     at_ += bytes;
     position_ += static_cast<std::int64_t>(bytes);
     when_.reset();

@@ -1,6 +1,8 @@
 // Frames on standard input: .npy arrays one behind the other.
 #pragma once
 
+#include "data/formats/npy_header.h"
+
 #include <torch/types.h>
 
 #include <cstdint>
@@ -39,7 +41,10 @@ class NpyPipe {
 
  private:
     bool more(std::size_t bytes);
+    bool whole(std::size_t bytes);
     bool pass_line();
+    bool pass_over();
+    std::optional<NpyHeader> header();
     [[noreturn]] void fail(const std::string& why) const;
 
     int descriptor_;
