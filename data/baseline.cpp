@@ -6,20 +6,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <utility>
 
 namespace nowcell {
 namespace {
 
-const std::vector<std::string> kNames = {"persistence", "seasonal", "anomaly", "climatology", "optical-flow"};
-
-void check_past(const torch::Tensor& past, const Baseline& baseline, std::int64_t horizon) {
-    if (past.dim() == 5 && past.size(1) >= baseline.history() && horizon >= 1) return;
-    throw Error(ExitCode::data, fmt::format("the {} baseline needs {} past frames, got {}", baseline.name(),
-                                            baseline.history(), past.dim() == 5 ? past.size(1) : 0));
-}
+const std::vector<std::string> kNames = {"persistence",  "seasonal",     "anomaly",   "climatology",
+                                         "linear-trend", "optical-flow", "farneback", "s-prog"};
 
 // What a pixel had when it was last known, (B,1,C,H,W); NaN: never.
 torch::Tensor last_known(const torch::Tensor& past) { return hold(past).slice(1, past.size(1) - 1); }
@@ -54,14 +51,51 @@ torch::Tensor last_anomaly(const torch::Tensor& past, std::int64_t period, doubl
     return fill_missing(anomaly, "mask", 0.0);
 }
 
+// Frame by frame: `frame` gives (B,C,H,W) of a lead time, and is asked for each once, in order.
+class FrameByFrame : public Extrapolation {
+ public:
+    explicit FrameByFrame(std::function<torch::Tensor(std::int64_t lead)> frame) : frame_(std::move(frame)) {}
+    torch::Tensor next(std::int64_t leads) override {
+        std::vector<torch::Tensor> frames;
+        for (std::int64_t i = 0; i < leads; ++i) frames.push_back(frame_(++lead_));
+        return at::stack(frames, 1);
+    }
+
+ private:
+    std::function<torch::Tensor(std::int64_t)> frame_;
+    std::int64_t lead_ = 0;
+};
+
+std::unique_ptr<Extrapolation> frame_by_frame(std::function<torch::Tensor(std::int64_t lead)> frame) {
+    return std::make_unique<FrameByFrame>(std::move(frame));
+}
+
+// Of baselines that know no other way than forecast().
+class FromTheStart : public Extrapolation {
+ public:
+    FromTheStart(const Baseline& baseline, torch::Tensor past) : baseline_(baseline), past_(std::move(past)) {}
+    torch::Tensor next(std::int64_t leads) override {
+        done_ += leads;
+        return baseline_.forecast(past_, done_).narrow(1, done_ - leads, leads);
+    }
+
+ private:
+    const Baseline& baseline_;
+    torch::Tensor past_;
+    std::int64_t done_ = 0;
+};
+
 class Persistence : public Baseline {
  public:
     explicit Persistence(double mean) : mean_(mean) {}
     std::string name() const override { return "persistence"; }
     std::int64_t history() const override { return 1; }
     torch::Tensor forecast(const torch::Tensor& past, std::int64_t horizon) const override {
-        check_past(past, *this, horizon);
+        check_past(past, horizon);
         return fill_missing(last_known(past), "mask", mean_).repeat({1, horizon, 1, 1, 1});
+    }
+    std::unique_ptr<Extrapolation> start(const torch::Tensor& past) const override {
+        return frame_by_frame([frame = forecast(past, 1).select(1, 0)](std::int64_t) { return frame; });
     }
 
  private:
@@ -74,10 +108,15 @@ class Seasonal : public Baseline {
     std::string name() const override { return "seasonal"; }
     std::int64_t history() const override { return period_; }
     torch::Tensor forecast(const torch::Tensor& past, std::int64_t horizon) const override {
-        check_past(past, *this, horizon);
+        check_past(past, horizon);
         const torch::Tensor cycle = fill_missing(last_cycle(past, period_), "mask", mean_);
         const std::int64_t cycles = (horizon + period_ - 1) / period_;
         return cycle.repeat({1, cycles, 1, 1, 1}).slice(1, 0, horizon).contiguous();
+    }
+    std::unique_ptr<Extrapolation> start(const torch::Tensor& past) const override {
+        return frame_by_frame([cycle = forecast(past, period_), period = period_](std::int64_t lead) {
+            return cycle.select(1, (lead - 1) % period);
+        });
     }
 
  private:
@@ -91,15 +130,16 @@ class Anomaly : public Baseline {
     std::string name() const override { return "anomaly"; }
     std::int64_t history() const override { return period_ + 1; }
     torch::Tensor forecast(const torch::Tensor& past, std::int64_t horizon) const override {
-        check_past(past, *this, horizon);
-        const torch::Tensor anomaly = last_anomaly(past, period_, decay_);
-        torch::Tensor out = seasonal_.forecast(past, horizon);
-        double weight = 1.0;
-        for (std::int64_t lead = 0; lead < horizon; ++lead) {
-            weight *= decay_;
-            out.select(1, lead).add_(anomaly, weight);
-        }
-        return out;
+        check_past(past, horizon);
+        return start(past)->next(horizon);
+    }
+    std::unique_ptr<Extrapolation> start(const torch::Tensor& past) const override {
+        check_past(past, 1);
+        return frame_by_frame([anomaly = last_anomaly(past, period_, decay_), cycle = seasonal_.forecast(past, period_),
+                               weight = 1.0, period = period_, decay = decay_](std::int64_t lead) mutable {
+            weight *= decay;
+            return cycle.select(1, (lead - 1) % period).add(anomaly, weight);
+        });
     }
 
  private:
@@ -114,7 +154,7 @@ class Climatology : public Baseline {
     std::string name() const override { return "climatology"; }
     std::int64_t history() const override { return 1; }
     torch::Tensor forecast(const torch::Tensor& past, std::int64_t horizon) const override {
-        check_past(past, *this, horizon);
+        check_past(past, horizon);
         if (mean_.sizes() != past.sizes().slice(2)) {
             throw Error(ExitCode::data,
                         fmt::format("the climatology is {}x{}x{} (C,H,W), the frames are {}x{}x{}", mean_.size(0),
@@ -122,6 +162,9 @@ class Climatology : public Baseline {
                         "", "forecast frames of the size that the model was trained on");
         }
         return mean_.to(past.options()).expand({past.size(0), horizon, -1, -1, -1}).contiguous();
+    }
+    std::unique_ptr<Extrapolation> start(const torch::Tensor& past) const override {
+        return frame_by_frame([frame = forecast(past, 1).select(1, 0)](std::int64_t) { return frame; });
     }
 
  private:
@@ -150,6 +193,16 @@ std::vector<Window> sample(const std::vector<Window>& windows, const WindowOptio
 
 }  // namespace
 
+std::unique_ptr<Extrapolation> Baseline::start(const torch::Tensor& past) const {
+    return std::make_unique<FromTheStart>(*this, past);
+}
+
+void Baseline::check_past(const torch::Tensor& past, std::int64_t horizon) const {
+    if (past.dim() == 5 && past.size(1) >= history() && horizon >= 1) return;
+    throw Error(ExitCode::data, fmt::format("the {} baseline needs {} past frames, got {}", name(), history(),
+                                            past.dim() == 5 ? past.size(1) : 0));
+}
+
 std::unique_ptr<Baseline> make_persistence(double mean) { return std::make_unique<Persistence>(mean); }
 
 std::unique_ptr<Baseline> make_seasonal(std::int64_t period, double mean) {
@@ -177,12 +230,13 @@ std::unique_ptr<Baseline> make_baseline(const std::string& name, const BaselineO
     if (name == "seasonal") return make_seasonal(options.period, options.mean);
     if (name == "anomaly") return make_anomaly(options.period, options.decay, options.mean);
     if (name == "climatology") return make_climatology(options.climatology);
+    if (name == "linear-trend") return make_linear_trend(options.mean);
     if (name == "optical-flow") return make_optical_flow(options.mean);
-    throw Error(
-        ExitCode::usage,
-        fmt::format("unknown baseline '{}', expected persistence, seasonal, anomaly, climatology or optical-flow",
-                    name),
-        "", did_you_mean(name, kNames));
+    if (name == "farneback") return make_farneback(options.mean);
+    if (name == "s-prog") return make_s_prog(options.mean, options.units, options.step_s);
+    throw Error(ExitCode::usage,
+                fmt::format("unknown baseline '{}', expected one of {}", name, fmt::join(kNames, ", ")), "",
+                did_you_mean(name, kNames));
 }
 
 std::vector<std::unique_ptr<Baseline>> all_baselines(const BaselineOptions& options) {
@@ -191,6 +245,17 @@ std::vector<std::unique_ptr<Baseline>> all_baselines(const BaselineOptions& opti
         const bool cyclic = name == "seasonal" || name == "anomaly";
         const bool known = (!cyclic || options.period >= 1) && (name != "climatology" || options.climatology.defined());
         if (known) out.push_back(make_baseline(name, options));
+    }
+    return out;
+}
+
+std::vector<std::unique_ptr<Baseline>> chosen_baselines(const BaselineOptions& options,
+                                                        const std::vector<std::string>& names) {
+    if (names.empty()) return all_baselines(options);
+    std::vector<std::unique_ptr<Baseline>> out;
+    for (const std::string& name : names) {
+        const bool there = std::any_of(out.begin(), out.end(), [&](const auto& one) { return one->name() == name; });
+        if (!there) out.push_back(make_baseline(name, options));
     }
     return out;
 }

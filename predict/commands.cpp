@@ -1,10 +1,8 @@
-// The handlers of predict and evaluate.
-#include "data/paired_source.h"
-#include "predict/evaluation.h"
-#include "predict/forecast_file.h"
-#include "predict/forecaster.h"
-#include "predict/pictures/pictures.h"
-#include "predict/scores/score_table.h"
+// The handler of predict.
+#include "cells/trial/text.h"
+#include "predict/forecast_outputs.h"
+#include "predict/input_list.h"
+#include "predict/model_input.h"
 #include "src/device.h"
 #include "src/engine_log.h"
 #include "src/error.h"
@@ -12,282 +10,203 @@
 #include "src/json.h"
 #include "src/log.h"
 #include "src/report.h"
+#include "src/stop_signal.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <filesystem>
+#include <new>
 
 namespace nowcell {
 namespace {
 
-// The source that --input names: read as in training where that fits, else as the file itself suggests.
-std::unique_ptr<FrameSource> open_input(const Request& request, const Forecaster& model) {
-    SourceOptions options = model.data().source;
-    options.path = request.text("--input");
-    options.dataset = request.text("--dataset", options.dataset);
-    std::unique_ptr<FrameSource> source;
-    try {
-        source = open_source(options);
-    } catch (const Error&) {
-        if (request.has("--dataset") || (options.dataset.empty() && options.layout == "auto")) throw;
-        if (!options.dataset.empty()) {
-            log_warning(fmt::format("{} is read as it suggests itself: no dataset {} of layout {} as in training",
-                                    options.path, options.dataset, options.layout));
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+// Ends the work from inside: what is half done is removed on the way out.
+struct Stopped {};
+
+std::vector<std::string> formats_of(const Request& request) {
+    if (request.has("--no-pictures")) {
+        if (!request.has("--as")) return {"h5"};
+        throw Error(ExitCode::usage, "--no-pictures and --as both say what is written", "", "leave --no-pictures away");
+    }
+    std::vector<std::string> words;
+    for (const std::string& list :
+         request.has("--as") ? request.all("--as") : std::vector<std::string>{"h5,strip,gif"}) {
+        for (std::string& word : split_list(list)) words.push_back(std::move(word));
+    }
+    return formats_from(words);
+}
+
+ForecastChoice choice_of(const Request& request) {
+    ForecastChoice choice;
+    const auto number = [&](const char* flag, std::optional<std::int64_t>& value) {
+        if (request.has(flag)) value = request.integer(flag);
+    };
+    number("--start", choice.start);
+    number("--recording", choice.recording);
+    number("--horizon", choice.horizon);
+    choice.whole = request.text("--context") == "all";
+    return choice;
+}
+
+// Refuses outputs that are there and would not be passed over, and an input that an output would replace.
+void check_job(const Request& request, const NamedInput& job, const OutputOptions& out) {
+    if (request.has("--skip-existing") && outputs_exist(out)) return;
+    check_outputs(out);
+    for (const std::string& path : output_paths(out)) {
+        std::error_code ignored;
+        if (!fs::equivalent(path, job.path, ignored)) continue;
+        throw Error(ExitCode::output, fmt::format("the forecast would replace its input {}", job.path), "",
+                    "choose another --output");
+    }
+}
+
+// What became of one input.
+struct Outcome {
+    Json facts;
+    std::vector<std::string> written = {};
+    ExitCode code = ExitCode::ok;
+    bool skipped = false;
+};
+
+class Prediction {
+ public:
+    Prediction(const Request& request, InputList inputs)
+        : request_(request), inputs_(std::move(inputs)), formats_(formats_of(request)) {
+        for (const NamedInput& job : inputs_.inputs) check_job(request_, job, options_of(job));
+    }
+
+    int run() {
+        const Forecaster model = load_model(request_, request_.text("--model"));
+        log_info(describe(model.device()));
+        const StopSignal stop;
+        const OutputFolder root(request_.text("--output"));  // goes again where nothing is written
+        std::vector<Outcome> outcomes;
+        for (const NamedInput& job : inputs_.inputs) {
+            try {
+                outcomes.push_back(inputs_.several ? tried(model, job, stop) : forecast(model, job, stop));
+            } catch (const Stopped&) {
+                log_info(fmt::format("stopped: {} of {} inputs forecast", outcomes.size(), inputs_.inputs.size()));
+                return static_cast<int>(exit_code_of(stop.received()));
+            }
         }
-        options.dataset.clear();
-        options.layout = "auto";
-        source = open_source(options);
+        log_engines();
+        return inputs_.several ? report_all(outcomes) : report_one(outcomes.front());
     }
-    model.check_source(source->info());
-    return source;
-}
 
-// The input with the targets of its pairs, which are in its own file unless a file was named.
-std::unique_ptr<FrameSource> open_scored(const Request& request, const Forecaster& model) {
-    std::unique_ptr<FrameSource> input = open_input(request, model);
-    if (!model.data().window.paired) return input;
-    SourceOptions options = model.data().target;
-    if (!model.config().has("data.target_path") || model.config().text("data.target_path").empty()) {
-        options.path = request.text("--input");
-    } else if (!request.has("--target") && !model.trained_on().is(input->info())) {
-        throw Error(ExitCode::usage, "the model was trained on pairs, and the input is not the data of its run",
-                    request.text("--input"), "--target FILE: what is to be forecast from this input");
+ private:
+    OutputOptions options_of(const NamedInput& job) const {
+        // What is incomplete is made again.
+        const bool again = request_.has("--skip-existing");
+        return {job.folder, formats_, request_.has("--force") || again};
     }
-    return pair_sources(std::move(input), open_source(options));
-}
 
-// What a forecast reads before the first lead time; the baselines of the score table may need more.
-WindowOptions forecast_window(const Forecaster& model) {
-    WindowOptions window = model.data().window;
-    window.paired = false;  // no targets are needed
-    window.history = model.history();
-    return window;
-}
-
-// A window of a recording, its history included, that has the frames it needs; `start` counts in the recording.
-bool possible(const WindowOptions& window, const SourceInfo& info, std::int64_t recording, std::int64_t start) {
-    const std::int64_t first = window.first_frame(start);
-    const std::int64_t last = start + window.reach(window.input_steps) - 1;
-    const std::int64_t frames = info.frames[static_cast<std::size_t>(recording)];
-    return first >= 0 && last < frames && continuous(info, recording, first, last);
-}
-
-[[noreturn]] void fail_start(const Request& request, const Forecaster& model, const SourceInfo& info,
-                             std::size_t recording) {
-    const WindowOptions window = forecast_window(model);
-    const std::int64_t steps = window.input_steps;
-    const std::int64_t before = -window.first_frame(0);
-    const std::int64_t frames = info.frames[recording];
-    const std::string extra = before > 0 ? fmt::format(" after {} earlier ones for its {} baseline", before,
-                                                       model.network().options().guides().front())
-                                         : "";
-    const std::string apart = window.frame_step > 1 ? fmt::format(" that are {} frames apart", window.frame_step) : "";
-    const bool asked = request.has("--start");
-    const std::int64_t last = frames - window.reach(steps);
-    const bool jumps = recording < info.breaks.size() && !info.breaks[recording].empty();
-    throw Error(ExitCode::data,
-                fmt::format("recording {} has {} frames{}: the model needs {} input frames{}{}{}", recording, frames,
-                            jumps ? fmt::format(" with {} jumps of time", info.breaks[recording].size()) : "", steps,
-                            apart, extra, asked ? fmt::format(" from frame {} on", request.integer("--start")) : ""),
-                info.path,
-                asked && last >= before ? fmt::format("--start {} to {}", before, last) : "give a longer recording");
-}
-
-// The window that each recording's forecast starts from.
-std::vector<Window> forecast_starts(const Request& request, const Forecaster& model, const SourceInfo& info) {
-    const WindowOptions window = forecast_window(model);
-    const auto recordings = static_cast<std::int64_t>(info.frames.size());
-    const std::int64_t only = request.integer("--recording", -1);
-    if (only >= recordings) {
-        throw Error(ExitCode::data, fmt::format("no recording {}: there are {}", only, recordings), info.path,
-                    fmt::format("--recording 0 to {}", recordings - 1));
+    Outcome forecast(const Forecaster& model, const NamedInput& job, const StopSignal& stop) const {
+        const OutputOptions out = options_of(job);
+        if (request_.has("--skip-existing") && outputs_exist(out)) {
+            log_info(fmt::format("{}: passed over, {} has its forecast", job.path, job.folder));
+            return {.facts = {{"input", job.path}, {"output", job.folder}, {"status", "skipped"}}, .skipped = true};
+        }
+        InputChoice input = input_choice(request_);
+        input.path = job.path;
+        const auto source = open_input(input, model);
+        const ForecastRun run(model, *source, choice_of(request_));
+        ForecastRecord record = run.record();
+        record.model = request_.text("--model");
+        record.history = request_.command_line;
+        const auto watch = [&] {
+            if (stop.received() != 0) throw Stopped();
+        };
+        Outcome outcome;
+        outcome.written = write_outputs(run, model.normalizer(), source->info(), record, out, watch);
+        const ForecastShape shape = run.shape();
+        log_info(fmt::format("forecast {} frame{} of {} recording{} from {}", shape.horizon,
+                             shape.horizon == 1 ? "" : "s", shape.recordings, shape.recordings == 1 ? "" : "s",
+                             job.path));
+        outcome.facts = {{"input", job.path},        {"output", job.folder},
+                         {"status", "written"},      {"recordings", shape.recordings},
+                         {"horizon", shape.horizon}, {"units", record.units}};
+        return outcome;
     }
-    std::vector<Window> starts;
-    for (std::int64_t i = 0; i < recordings; ++i) {
-        if (only >= 0 && only != i) continue;
-        const auto at = static_cast<std::size_t>(i);
-        const std::int64_t start =
-            request.has("--start") ? request.integer("--start") : info.frames[at] - window.reach(window.input_steps);
-        if (!possible(window, info, i, start)) fail_start(request, model, info, at);
-        starts.push_back({i, start});
+
+    // The others go on when one fails.
+    Outcome tried(const Forecaster& model, const NamedInput& job, const StopSignal& stop) const {
+        try {
+            return forecast(model, job, stop);
+        } catch (const Error& error) {
+            return failed(job, error);
+        } catch (const std::bad_alloc&) {
+            return failed(job, {ExitCode::device, "out of memory"});
+        } catch (const std::exception& error) {
+            const std::string text = error.what();
+            return failed(job, {ExitCode::internal, text.substr(0, text.find('\n'))});
+        }
     }
-    return starts;
-}
 
-torch::Tensor forecast_all(const Forecaster& model, const FrameSource& source, const std::vector<Window>& starts,
-                           std::int64_t horizon) {
-    const WindowOptions window = forecast_window(model);
-    const auto batch = static_cast<std::ptrdiff_t>(model.config().integer("eval.batch"));
-    std::vector<torch::Tensor> forecasts;
-    ProgressLine progress;
-    for (auto at = starts.begin(); at != starts.end();) {
-        const auto end = at + std::min(batch, starts.end() - at);
-        forecasts.push_back(model.forecast(read_windows(source, window, {at, end}, false).past, horizon));
-        at = end;
-        progress.update(fmt::format("forecast {} of {} recordings", at - starts.begin(), starts.size()));
+    static Outcome failed(const NamedInput& job, const Error& error) {
+        log_failure("nowcell predict: " + job.path, error);
+        return {.facts = {{"input", job.path},
+                          {"output", nullptr},
+                          {"status", "failed"},
+                          {"exit_code", static_cast<int>(error.code())},
+                          {"error", error.what()}},
+                .code = error.code()};
     }
-    return at::cat(forecasts);
-}
 
-// Whether the recording has one lead time more than the window, without a jump of time before it.
-bool has_truth(const WindowOptions& window, const SourceInfo& info, const Window& start) {
-    const std::int64_t next = start.start + window.reach(window.input_steps + window.output_steps + 1) - 1;
-    return next < info.frames[static_cast<std::size_t>(start.recording)] &&
-           continuous(info, start.recording, start.start, next);
-}
+    int report_one(const Outcome& outcome) const {
+        std::string text;
+        for (const std::string& path : outcome.written) text += path + "\n";
+        Json report = {{"schema", "nowcell.predict/1"}};
+        for (const char* key : {"recordings", "horizon", "units"}) {
+            if (outcome.facts.contains(key)) report[key] = outcome.facts.at(key);
+        }
+        report["output"] = request_.text("--output");
+        report["status"] = outcome.facts.at("status");
+        deliver(request_, text, json_text(report));
+        return 0;
+    }
 
-double step_s(const SourceInfo& info, const WindowOptions& window) {
-    return info.step_s * static_cast<double>(window.frame_step);
-}
+    int report_all(const std::vector<Outcome>& outcomes) const {
+        std::string text;
+        Json inputs = Json::array();
+        ExitCode worst = ExitCode::ok;
+        std::size_t failures = 0;
+        std::size_t skipped = 0;
+        for (const Outcome& outcome : outcomes) {
+            for (const std::string& path : outcome.written) text += path + "\n";
+            inputs.push_back(outcome.facts);
+            worst = std::max(worst, outcome.code);
+            failures += outcome.code == ExitCode::ok ? 0 : 1;
+            skipped += outcome.skipped ? 1 : 0;
+        }
+        log_info(fmt::format("{} of {} inputs forecast{}{}", outcomes.size() - failures - skipped, outcomes.size(),
+                             skipped == 0 ? "" : fmt::format(", {} passed over", skipped),
+                             failures == 0 ? "" : fmt::format(", {} failed", failures)));
+        const Json report = {{"schema", "nowcell.predict/1"},
+                             {"output", request_.text("--output")},
+                             {"written", outcomes.size() - failures - skipped},
+                             {"skipped", skipped},
+                             {"failed", failures},
+                             {"inputs", inputs}};
+        deliver(request_, text, json_text(report));
+        return static_cast<int>(worst);
+    }
 
-Forecast picture_of(const FrameSource& source, const Forecaster& model, const Window& start,
-                    const torch::Tensor& frames, const std::string& title) {
-    const SourceInfo& info = source.info();
-    WindowOptions window = forecast_window(model);
-    window.history = 0;
-    const std::int64_t horizon = frames.size(0);
-    window.output_steps = 0;  // becomes the lead times whose truth the recording has
-    while (window.output_steps < horizon && has_truth(window, info, start)) ++window.output_steps;
-    const Batch known = read_windows(source, window, {start}, window.output_steps > 0);
-    return drawable({known.past[0], frames, known.target.defined() ? known.target[0] : torch::Tensor(), title,
-                     step_s(info, window)});
-}
-
-Forecaster load_model(const Request& request) {
-    return Forecaster::load(request.text("--model"), choose_device(request.text("--device", "auto")),
-                            request.overrides());
-}
+    const Request& request_;
+    InputList inputs_;
+    std::vector<std::string> formats_;
+};
 
 int predict(const Request& request) {
     choose_threads(request);
-    const bool pictures = !request.has("--no-pictures");
-    std::vector<std::string> names = {"forecast.h5"};
-    if (pictures) names.insert(names.end(), {"strip.png", "forecast.gif"});
-    for (const std::string& name : names) check_writable(request.text("--output") + "/" + name, request.has("--force"));
-
-    std::error_code ignored;
-    if (std::filesystem::equivalent(request.text("--output") + "/forecast.h5", request.text("--input"), ignored)) {
-        throw Error(ExitCode::output, fmt::format("the forecast would replace its input {}", request.text("--input")),
-                    "", "choose another --output");
-    }
-
-    const Forecaster model = load_model(request);
-    const auto source = open_input(request, model);
-    const SourceInfo& info = source->info();
-    const std::int64_t horizon = request.integer("--horizon", model.data().window.output_steps);
-    const std::vector<Window> starts = forecast_starts(request, model, info);
-    log_info(describe(model.device()));
-    const torch::Tensor frames = forecast_all(model, *source, starts, horizon);
-    log_engines();
-
-    const WindowOptions& window = model.data().window;
-    ForecastRecord record{info.units, step_s(info, window),    info.path,
-                          {},         request.text("--model"), request.command_line};
-    for (const Window& start : starts) {
-        record.last_input.push_back(static_cast<double>(start.start + window.reach(window.input_steps) - 1));
-    }
-    OutputFolder folder(request.text("--output"));
-    std::string written;
-    const auto output = [&](const std::string& name) {
-        const std::string path = folder.add(name);
-        written += path + "\n";
-        return path;
-    };
-    write_forecast(output("forecast.h5"), frames, record);
-    if (pictures) {
-        const std::string title =
-            info.frames.size() > 1 ? fmt::format("recording {}", starts.front().recording) : std::string();
-        const Forecast picture = picture_of(*source, model, starts.front(), frames[0], title);
-        const ColourScale scale = colour_scale(picture, info.units);
-        write_strip(output("strip.png"), picture, scale);
-        write_gif(output("forecast.gif"), picture, scale);
-    }
-    folder.commit();
-    log_info(fmt::format("forecast {} frame{} of {} recording{} from {}", horizon, horizon == 1 ? "" : "s",
-                         starts.size(), starts.size() == 1 ? "" : "s", info.path));
-    const nlohmann::ordered_json report = {{"schema", "nowcell.predict/1"},
-                                           {"recordings", starts.size()},
-                                           {"horizon", horizon},
-                                           {"units", info.units},
-                                           {"output", request.text("--output")}};
-    deliver(request, written, json_text(report));
-    return 0;
-}
-
-// The part of the data to score, and why.
-struct ChosenPart {
-    Part part;
-    std::string why;
-};
-
-ChosenPart choose_part(const Request& request, const Forecaster& model, const SourceInfo& info) {
-    const bool own = model.trained_on().is(info);
-    if (request.has("--split")) {
-        return {part_from(request.text("--split")),
-                own ? "as asked, of the run's own data" : "as asked, of other data"};
-    }
-    if (own) return {Part::test, "the run's own data: the part it never saw"};
-    return {Part::all, "not the run's own data: all windows"};
-}
-
-// Baselines that look back further than the shortest input that is scored.
-void leave_out_longer(std::int64_t least, std::vector<std::unique_ptr<Baseline>>& baselines) {
-    const auto longer = [&](const auto& baseline) { return baseline->history() > least; };
-    for (const auto& baseline : baselines) {
-        if (!longer(baseline)) continue;
-        log_info(fmt::format("no {} row: it needs {} frames, eval.min_input_steps = {}", baseline->name(),
-                             baseline->history(), least));
-    }
-    baselines.erase(std::remove_if(baselines.begin(), baselines.end(), longer), baselines.end());
-}
-
-int evaluate_model(const Request& request) {
-    choose_threads(request);
-    const Forecaster model = load_model(request);
-    const auto source = open_scored(request, model);
-    const ChosenPart chosen = choose_part(request, model, source->info());
-    WindowOptions window = model.data().window;
-    window.stride = model.config().integer("eval.stride");
-    const std::int64_t least = min_input_steps(model);
-    if (least > 0) window.history = 0;
-    BaselineOptions known = model.baselines();
-    std::vector<Window> windows;
-    try {
-        windows = cut_windows(source->info(), window, model.data().split, chosen.part);
-    } catch (const Error&) {  // too short for the cycle, but perhaps not for the model
-        if (least > 0) throw;
-        window.history = std::max<std::int64_t>(2, model.history());
-        if (known.period == 0 || window.history > known.period) throw;
-        windows = cut_windows(source->info(), window, model.data().split, chosen.part);
-        known.period = 0;
-        log_warning("recordings are too short for a period before each window: no seasonal and no anomaly row");
-    }
-    const EvaluationSet set{*source, window, windows, model.config().integer("eval.batch"), true, least};
-    if (source->info().height != model.trained_on().height || source->info().width != model.trained_on().width) {
-        known.climatology = torch::Tensor();
-        log_warning("frames of another size than in training: no climatology row");
-    }
-    if (model.baselines().period == 0) log_info("data.period = 0: no seasonal and no anomaly row");
-    auto baselines = all_baselines(known);
-    if (least > 0) leave_out_longer(least, baselines);
-    log_info(describe(model.device()));
-    ProgressLine progress;
-    const std::size_t lengths = least > 0 ? static_cast<std::size_t>(window.input_steps - least + 1) : 1;
-    const ScoreTable table = evaluate(set, contenders(model, baselines), model.normalizer(), [&](std::int64_t done) {
-        progress.update(fmt::format("scored {} of {} windows", done, set.windows.size() * lengths));
-    });
-    log_engines();
-    const ScoreContext context{request.text("--model"), request.text("--input"), to_string(chosen.part), chosen.why};
-    if (request.has("--csv")) write_report(request.text("--csv"), score_csv(table));
-    deliver(request, score_text(table, context), score_json(table, context));
-    return 0;
+    return Prediction(request, list_inputs(request.all("--input"), request.text("--output"))).run();
 }
 
 }  // namespace
 }  // namespace nowcell
 
 extern "C" int nowcell_predict(const nowcell::Request& request) { return nowcell::predict(request); }
-
-extern "C" int nowcell_evaluate(const nowcell::Request& request) { return nowcell::evaluate_model(request); }

@@ -66,6 +66,8 @@ Forecaster::Forecaster(Config config, std::shared_ptr<SequenceModel> network, No
       trained_on_(std::move(trained_on)),
       device_(device) {
     baselines_.mean = normalizer_.mean;
+    baselines_.units = trained_on_.units;
+    baselines_.step_s = trained_on_.step_s;
     for (const std::string& name : network_->options().guides()) guides_.push_back(make_baseline(name, baselines_));
     network_->to(device_);
 }
@@ -73,15 +75,15 @@ Forecaster::Forecaster(Config config, std::shared_ptr<SequenceModel> network, No
 Forecaster Forecaster::load(const std::string& model, torch::Device device, const std::vector<std::string>& overrides) {
     std::string path;
     const Checkpoint checkpoint = Checkpoint::load_first(RunDirectory::resolve_model(model), path);
-    return refused_as_model(path, [&] {
-        return from(checkpoint, path, device,
-                    Config::parse(checkpoint.sections.at("config"), path + " (config)", overrides));
-    });
+    const std::string name = path + " (config)";
+    refused_as_model(path, [&] { return Config::parse(checkpoint.sections.at("config"), name); });
+    // What is wrong with it now are the overrides.
+    return from(checkpoint, path, device, Config::parse(checkpoint.sections.at("config"), name, overrides));
 }
 
 Forecaster Forecaster::from(const Checkpoint& checkpoint, const std::string& path, torch::Device device,
                             Config config) {
-    return refused_as_model(path, [&]() -> Forecaster {
+    Forecaster made = refused_as_model(path, [&]() -> Forecaster {
         TrainedOn trained_on = trained_on_from(checkpoint.get_json("data"));
         auto network = make_sequence_model(trained_on.channels, ModelOptions::from(config), trained_on.frame());
         checkpoint.get_model(*network);
@@ -90,6 +92,9 @@ Forecaster Forecaster::from(const Checkpoint& checkpoint, const std::string& pat
         return {std::move(config),    std::move(network),    normalizer_from(checkpoint.get_json("normalizer")),
                 std::move(baselines), std::move(trained_on), device};
     });
+    const std::vector<std::int64_t> tile = made.config().per_axis("eval.tile");
+    made.network().set_tiling({tile.front(), tile.back()});
+    return made;
 }
 
 void Forecaster::put(Checkpoint& checkpoint) const {
@@ -115,15 +120,41 @@ torch::Tensor Forecaster::guide_frames(const torch::Tensor& past, std::int64_t h
     return frames.empty() ? torch::Tensor() : at::cat(frames, 2);
 }
 
-Prepared Forecaster::prepare(const torch::Tensor& past, std::int64_t horizon, torch::Tensor guides) const {
+torch::Tensor Forecaster::input_of(const torch::Tensor& past) const {
     const std::int64_t steps = std::min(past.size(1), data_.window.input_steps);
-    Prepared prepared;
     const torch::Tensor whole = fill_missing(past, data_.source.missing, normalizer_.mean);
     // Moved before it is normalised: from pinned memory the copy does not wait.
-    prepared.input = normalizer_.apply(whole.narrow(1, past.size(1) - steps, steps).to(device_, /*non_blocking=*/true));
+    return normalizer_.apply(whole.narrow(1, past.size(1) - steps, steps).to(device_, /*non_blocking=*/true));
+}
+
+Prepared Forecaster::prepare(const torch::Tensor& past, std::int64_t horizon, torch::Tensor guides) const {
+    Prepared prepared{input_of(past), {}};
     if (!guides.defined()) guides = guide_frames(past, horizon);
     if (guides.defined()) prepared.guides = normalizer_.apply(guides.to(device_, /*non_blocking=*/true));
     return prepared;
+}
+
+Rollout Forecaster::start(const torch::Tensor& past) const {
+    const c10::NoGradGuard no_grad;
+    network_->eval();
+    return {*this, network_->begin(input_of(past)), past};
+}
+
+void Forecaster::read(const torch::Tensor& frames, SequenceMemory& memory) const {
+    if (network_->options().relative) {
+        throw Error(ExitCode::model,
+                    "this network reads frames relative to the last one of its input (model.relative): it cannot go on "
+                    "reading one frame after the other",
+                    "", "--context window reads the last input frames of training for each forecast");
+    }
+    const c10::NoGradGuard no_grad;
+    network_->eval();
+    const torch::Tensor known = fill_missing(frames, "mask", normalizer_.mean);
+    network_->observe(normalizer_.apply(known.to(device_)), memory);
+}
+
+Rollout Forecaster::go_on(const SequenceMemory& memory, const torch::Tensor& past) const {
+    return {*this, memory, past};
 }
 
 torch::Tensor Forecaster::forecast(const torch::Tensor& past, std::int64_t horizon) const {

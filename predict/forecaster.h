@@ -4,6 +4,7 @@
 #include "data/baseline.h"
 #include "data/data_options.h"
 #include "data/normalizer.h"
+#include "predict/rollout.h"
 #include "src/checkpoint.h"
 #include "src/sequence_model.h"
 
@@ -56,6 +57,18 @@ class Forecaster {
     /// on the CPU, without missing values.
     torch::Tensor forecast(const torch::Tensor& past, std::int64_t horizon) const;
 
+    /// The same as a forecast in progress, of any length. past: as forecast(). This must outlive it.
+    Rollout start(const torch::Tensor& past) const;
+
+    /// Reads frames one by one after those that `memory` holds (none: from zeros). frames: (B,n,C,H,W) float32,
+    /// physical units; NaN where a value is missing, for which the mean stands in, or what the caller holds. Not for a
+    /// network with model.relative, which has no level before its input ends: Throws Error(model).
+    void read(const torch::Tensor& frames, SequenceMemory& memory) const;
+
+    /// A forecast in progress from frames that read() has read. past: the last of them, (B,P,C,H,W),
+    /// P >= least_history(). This must outlive it.
+    Rollout go_on(const SequenceMemory& memory, const torch::Tensor& past) const;
+
     /// guides: what guide_frames() gives, or undefined: it is called.
     Prepared prepare(const torch::Tensor& past, std::int64_t horizon, torch::Tensor guides = {}) const;
 
@@ -63,6 +76,7 @@ class Forecaster {
     /// units, on the CPU; undefined when it has none. May be called from any thread.
     torch::Tensor guide_frames(const torch::Tensor& past, std::int64_t horizon) const;
 
+    const std::vector<std::unique_ptr<Baseline>>& guides() const { return guides_; }
     std::int64_t history() const;        ///< past frames that a forecast is made from: T_in, or more for its guides
     std::int64_t least_history() const;  ///< that its guides need, at least 1; from fewer than T_in it forecasts too
     const Config& config() const { return config_; }
@@ -77,6 +91,8 @@ class Forecaster {
     void check_source(const SourceInfo& info) const;
 
  private:
+    torch::Tensor input_of(const torch::Tensor& past) const;  // model units, on the device
+
     Config config_;
     DataOptions data_;
     std::shared_ptr<SequenceModel> network_;

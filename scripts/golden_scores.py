@@ -23,7 +23,7 @@ THRESHOLDS = [0.5, 1.0, 4.0]
 CONTINUOUS = ["ME", "MAE", "MSE", "RMSE", "NMSE", "DRMSE", "RV", "beta1", "beta2", "corr_p", "corr_s"]
 FSS_SCALES = [1, 2, 3, 4, 5, 8, 16, 21, 32, 64]
 
-# ---- Fields. All are exact in float32, as what is scored may be read as such. -----------------------------------------
+# ---- Fields. All are exact in float32, as what is scored may be read as such. ---------------------------------------
 
 
 def made_by(*packages, **options):
@@ -63,7 +63,7 @@ def rain_pair(random, shape):
     return rain(0.8 * truth + 0.6 * smooth(random, shape, 2.0)), rain(truth)
 
 
-# ---- scikit-image -----------------------------------------------------------------------------------------------------
+# ---- scikit-image ---------------------------------------------------------------------------------------------------
 
 
 def per_frame(score, forecast, truth):
@@ -92,7 +92,7 @@ def image_case(name, shape):
     return tensors, made_by("scikit-image")
 
 
-# ---- pysteps, fields --------------------------------------------------------------------------------------------------
+# ---- pysteps, fields ------------------------------------------------------------------------------------------------
 
 
 def per_lead(score, forecast, truth):
@@ -159,7 +159,7 @@ def spectrum_case(name, height, width):
     return {"field": field, "psd": psd, "frequency": frequency, "psd/normalized": normalized}, made_by("pysteps")
 
 
-# ---- pysteps and properscoring, ensembles -----------------------------------------------------------------------------
+# ---- pysteps and properscoring, ensembles ---------------------------------------------------------------------------
 
 
 def rank_histogram(members, truth, least):
@@ -215,7 +215,7 @@ def ensemble_case(name, members, shape, missing=0.0):
     return tensors, made_by("pysteps", "properscoring")
 
 
-# ---- S-PROG -----------------------------------------------------------------------------------------------------------
+# ---- S-PROG ---------------------------------------------------------------------------------------------------------
 
 
 def sprog_case(name, velocity, levels, matching):
@@ -237,7 +237,7 @@ def sprog_case(name, velocity, levels, matching):
     return {"frames": frames, "forecast": forecast, "filter": weights}, made_by("pysteps", **options)
 
 
-# ---- Files ------------------------------------------------------------------------------------------------------------
+# ---- Files ----------------------------------------------------------------------------------------------------------
 
 CASES = {
     "image_grey": lambda name: image_case(name, (2, 3, 1, 24, 19)),

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Regenerates tests/golden/*.safetensors: what code that is not ours computed in float64, in two groups.
 
-layers: the real Keras computes ConvLSTM, Bidirectional and the dense GRU; a plain PyTorch loop below computes what Keras
-has not: layer normalisation, peepholes, and training with PyTorch's Adam. scores: scikit-image, pysteps and properscoring
-compute what forecasts are scored with, see golden_scores.py. tests/golden/README.md tells how to read the files.
+layers: the real Keras computes ConvLSTM, Bidirectional and the dense GRU; a plain PyTorch loop below computes what
+Keras has not: layer normalisation, peepholes, and training with PyTorch's Adam. scores: scikit-image, pysteps and
+properscoring compute what forecasts are scored with, see golden_scores.py. tests/golden/README.md tells how to read
+the files.
 
 The first run makes a virtual environment of each group with pip (1.6 GB and 0.4 GB); PyTorch is the one that
 scripts/setup.sh --cuda unpacked. A rerun gives the same files, byte for byte.

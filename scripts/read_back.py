@@ -3,7 +3,8 @@
 
 Sources of every kind (packed integers, floats with holes, pictures, recordings of different lengths, a time axis with
 a gap, a calendar of 360 days) are made here, turned into HDF5 and .npy by `nowcell data convert` and `data repack`, and
-read back: values, types, attributes, dimensions and dates must be what went in. Ends with 1 when anything differs.
+read back: values, types, attributes, dimensions and dates must be what went in. Likewise the forecasts of a small
+network (`nowcell predict`). Ends with 1 when anything differs.
 
 The modules are taken from the Python that runs this; where they are missing, the first run makes a virtual environment
 with pip (0.2 GB).
@@ -11,6 +12,7 @@ with pip (0.2 GB).
 
 import argparse
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -50,9 +52,9 @@ class Checks:
 
 
 def nowcell(program, folder, *words):
-    done = subprocess.run([program, "data", *words], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run([program, *words], cwd=folder, capture_output=True, text=True)
     if done.returncode:
-        sys.exit(f"nowcell data {' '.join(words)}: exit status {done.returncode}\n{done.stderr}")
+        sys.exit(f"nowcell {' '.join(words)}: exit status {done.returncode}\n{done.stderr}")
     return done.stdout
 
 
@@ -84,6 +86,7 @@ def make_sources(folder, np, h5py, image):
             image.fromarray(picture).save(folder / "scenes" / name / f"{i:03}.png")
     several = random.integers(-500, 500, (5, 8, 10, 12), dtype=np.int16)
     np.save(folder / "several.npy", several)
+    np.save(folder / "movies.npy", random.integers(0, 256, (4, 6, 15, 21, 3), dtype=np.uint8))
     gap = random.integers(0, 255, (10, 8, 9), dtype=np.uint8)
     with h5py.File(folder / "gap.h5", "w") as file:
         file["frames"] = gap
@@ -164,6 +167,59 @@ def check_others(check, folder, sources, np, h5py, netcdf):
               "since 2020-01-01" in file["time_0001"].units and "since" not in file["time_0002"].units)
 
 
+def make_forecasts(program, folder):
+    """Of dated frames with an odd calendar, and of recordings without times, in colour."""
+    layers = '[[model.layers]]\nfilters = 2\n'
+    for name, data in (("heat", 'path = "heat.nc"\nmissing = "mask"'),
+                       ("colour", 'path = "movies.npy"\nlayout = "nthwc"')):
+        (folder / f"{name}.toml").write_text(
+            f"[data]\n{data}\ninput_steps = 2\noutput_steps = 1\nsplit = {{ train = [0.0, 0.5], validation = [0.5, 0.75], test = [0.75, 1.0] }}\n"
+            f"[train]\nepochs = 1\nbatch = 2\n{layers}")
+        nowcell(program, folder, "train", "--config", f"{name}.toml", "--output", f"run_{name}")
+    formats = ("--as", "h5,npy,png")
+    nowcell(program, folder, "predict", "--model", "run_heat", "--input", "heat.nc", "--horizon", "40", *formats,
+            "--output", "heat_forecast")
+    nowcell(program, folder, "predict", "--model", "run_colour", "--input", "movies.npy", "--horizon", "5", *formats,
+            "--output", "colour_forecast")
+
+
+def check_forecasts(check, folder, np, h5py, netcdf, image):
+    with netcdf.Dataset(folder / "heat_forecast" / "forecast.h5") as file:
+        frames = file["frames"]
+        check("forecast, netCDF4: dimensions (recording, lead, y, x)",
+              frames.dimensions == ("recording", "lead", "y", "x") and frames.shape == (1, 40, 9, 11))
+        check("forecast, netCDF4: units, conventions, history",
+              frames.units == "K" and file.Conventions == "CF-1.8" and "predict --model run_heat" in file.history)
+        check("forecast, netCDF4: lead times", file["lead"].units == "s" and
+              np.array_equal(file["lead"][:], 21600.0 * np.arange(1, 41)))
+        times, reference = file["time"], file["forecast_reference_time"]
+        dates = netcdf.num2date(times[0], times.units, times.calendar)
+        check("forecast, netCDF4: dates in a calendar of 360 days", times.calendar == "360_day" and
+              [str(dates[i]) for i in (0, 1)] == ["2001-03-01 12:00:00", "2001-03-01 18:00:00"] and
+              str(netcdf.num2date(reference[0], reference.units, reference.calendar)) == "2001-03-01 06:00:00")
+        check("forecast, netCDF4: each coordinate is a variable",
+              all(name in file.variables for name in frames.coordinates.split()))
+        values = np.asarray(frames[:])
+    with h5py.File(folder / "heat_forecast" / "forecast.h5") as file:
+        check("forecast, h5py: dimension scales", [dim[0].name for dim in file["frames"].dims] ==
+              ["/recording", "/lead", "/y", "/x"])
+        check("forecast, h5py: finite float32", file["frames"].dtype == np.float32 and np.isfinite(file["frames"][:]).all())
+    check("forecast, numpy: the same values", np.array_equal(np.load(folder / "heat_forecast" / "forecast.npy"), values))
+    scale = json.loads((folder / "heat_forecast" / "png" / "scale.json").read_text())
+    pixels = np.asarray(image.open(folder / "heat_forecast" / "png" / "lead_0007.png"))
+    check("forecast, Pillow: pixels are values", pixels.shape == (9, 11) and np.allclose(
+        pixels * scale["scale"] + scale["offset"], values[0, 6], atol=scale["scale"]))
+    with netcdf.Dataset(folder / "colour_forecast" / "forecast.h5") as file:
+        frames = file["frames"]
+        check("forecast of recordings, netCDF4: dimensions, no dates",
+              frames.dimensions == ("recording", "lead", "y", "x", "channel") and frames.shape == (4, 5, 15, 21, 3) and
+              "time" not in file.variables and file["lead"].units == "steps")
+        colours = np.asarray(frames[:])
+    picture = np.asarray(image.open(folder / "colour_forecast" / "png" / "recording_0002" / "lead_0005.png").convert("RGB"))
+    check("forecast of recordings, Pillow: bytes of the source, red first",
+          np.array_equal(picture, np.clip(np.rint(colours[2, 4]), 0, 255)))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", type=Path, default=ROOT / "build" / "release" / "bin" / "nowcell",
@@ -189,10 +245,12 @@ def main():
                       ["repack", "several.npy", "--layout", "nthw", "-o", "several_out.h5"],
                       ["convert", "several_out.h5", "-o", "several_again.npy"],
                       ["convert", "gap.h5", "-o", "gap_out.h5"]):
-            nowcell(program, folder, *words)
+            nowcell(program, folder, "data", *words)
+        make_forecasts(program, folder)
         check_rain(check, folder, sources, np, h5py, netCDF4)
         check_heat(check, folder, sources, np, h5py, netCDF4)
         check_others(check, folder, sources, np, h5py, netCDF4)
+        check_forecasts(check, folder, np, h5py, netCDF4, Image)
     print(f"{check.passed} passed, {check.failed} failed (h5py {h5py.__version__}, HDF5 {h5py.version.hdf5_version}, "
           f"netCDF4 {netCDF4.__version__}, numpy {np.__version__})")
     return 1 if check.failed else 0

@@ -48,7 +48,8 @@ readonly DEV_TOOLS="
 clang clang
 clang++ clang
 clang-format clang-format
-clang-tidy clang-tidy"
+clang-tidy clang-tidy
+chromium chromium"
 readonly LIBRARIES="
 OpenCV libopencv-dev opencv4/opencv2/videoio.hpp opencv4
 HDF5 libhdf5-dev hdf5/serial/hdf5.h|hdf5.h hdf5-serial|hdf5
@@ -72,7 +73,7 @@ usage: scripts/setup.sh [--dev] [--cuda] [--check]
 Installs what building and running Nowcell needs. Quick when nothing is missing; asks nothing.
 
   (no option)  compilers, libraries and LibTorch $TORCH_VERSION for the CPU (2 GB on disk)
-  --dev        also clang with its sanitizer and fuzzer runtime, clang-format, clang-tidy
+  --dev        also clang with its sanitizer and fuzzer runtime, clang-format, clang-tidy, Chromium
   --cuda       also what LibTorch needs for a GPU and for Python's 'import torch' (2.1 GB download)
   --check      installs nothing, needs no root: one line per dependency; exit 0 complete, 1 something missing
   --help       this text

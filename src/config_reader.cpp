@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <map>
@@ -114,7 +115,23 @@ std::optional<std::int64_t> integer_from(const Key& key, const toml::node& node)
     return value->get();
 }
 
+// "HEIGHTxWIDTH", as flags have it.
+std::optional<Value> sides_from(const Key& key, const std::string& text) {
+    const std::size_t cross = text.find('x');
+    if (cross == std::string::npos) return std::nullopt;
+    std::vector<std::int64_t> sides;
+    for (const std::string& part : {text.substr(0, cross), text.substr(cross + 1)}) {
+        std::int64_t side = 0;
+        const auto [end, problem] = std::from_chars(part.data(), part.data() + part.size(), side);
+        const bool whole = problem == std::errc() && end == part.data() + part.size();
+        if (!whole || !in_range(key, static_cast<double>(side))) return std::nullopt;
+        sides.push_back(side);
+    }
+    return sides;
+}
+
 std::optional<Value> per_axis_from(const Key& key, const toml::node& node) {
+    if (const auto* text = node.as_string()) return sides_from(key, text->get());
     if (const auto value = integer_from(key, node)) return std::vector<std::int64_t>{*value};
     const toml::array* array = node.as_array();
     if (array == nullptr || array->size() != 2) return std::nullopt;
@@ -254,7 +271,9 @@ void ConfigReader::read_override(const std::string& assignment) {
     }
     const Key* known = find(generic_name(key));
     const bool is_text = known != nullptr && (known->type == KeyType::text || known->type == KeyType::path);
-    if (is_text && !parsed.get("value")->is_string()) parsed.insert_or_assign("value", value);
+    // "0x12" is two sides, no hexadecimal number.
+    const bool sides = known != nullptr && known->type == KeyType::per_axis && value.find('x') != std::string::npos;
+    if ((is_text || sides) && !parsed.get("value")->is_string()) parsed.insert_or_assign("value", value);
     walk({key, *parsed.get("value"), {}, name, value, folder});
 }
 

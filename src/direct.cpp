@@ -1,3 +1,4 @@
+#include "src/read_out.h"
 #include "src/strategy.h"
 
 #include "cells/convolution.h"
@@ -32,49 +33,49 @@ class Direct final : public SequenceModel {
         if (!options.corrects()) torch::nn::init::xavier_uniform_(guide_weight_);
     }
 
-    torch::Tensor forecast(const torch::Tensor& input, const torch::Tensor& guides, std::int64_t horizon) override {
-        check_frames(input, "input", channels());
-        TORCH_CHECK_VALUE(!guides.defined() || guides.size(1) == horizon, "guides have ", guides.size(1),
-                          " lead times, expected ", horizon);
-        torch::Tensor known = input;
-        std::vector<torch::Tensor> blocks;
-        for (std::int64_t done = 0; done < horizon; done += leads_) {
-            const std::int64_t leads = std::min(leads_, horizon - done);
-            blocks.push_back(block(known, guides.defined() ? guides.slice(1, done, done + leads) : guides, leads));
-            known = at::cat({known, blocks.back()}, 1).slice(1, leads);
-        }
-        return at::cat(blocks, 1);
-    }
-
     Supervised supervised(const Lesson& lesson) override {
         check_shown(lesson);
         return {forecast(lesson.input, lesson.guides, lesson.target.size(1)), lesson.target, lesson.input.size(1)};
     }
 
  private:
-    // The first `leads` of the lead times that one state gives.
-    torch::Tensor block(const torch::Tensor& input, const torch::Tensor& guides, std::int64_t leads) {
-        const torch::Tensor level = level_of(input, options());
-        const torch::Tensor known = fold(lowered(input, level));
-        std::vector<State> states;
-        HeadHistory history;
-        torch::Tensor frames = head_->forward(last_frame(encoder_->forward(known, states)), size_of(known), history);
-        if (guide_weight_.defined()) frames = frames + guide_part(seen_guides(guides, level, leads));
-        frames = activated(frames, options().output_activation);
-        frames = frames.flatten(0, 1).unflatten(1, {leads_, folded_channels()}).narrow(1, 0, leads);
-        return completed(unfold(frames), guides, level);
+    // memory.last: the frames that the next block is made from.
+    void read(const torch::Tensor& frames, SequenceMemory& memory) override {
+        const torch::Tensor known = fold(lowered(frames, memory.level));
+        const torch::Tensor block = read_out_state(*encoder_, *head_, known, memory.states);
+        memory.pending = block.flatten(0, 1).unflatten(1, {leads_, folded_channels()});
+        const torch::Tensor all = memory.last.defined() ? at::cat({memory.last, frames}, 1) : frames;
+        memory.last = all.slice(1, std::max<std::int64_t>(0, all.size(1) - options().input_steps));
     }
 
-    // Each lead time has weights of its own for its own guides: (B,leads,G C,H,W) -> (B,1,leads_ C,H,W).
-    torch::Tensor guide_part(const torch::Tensor& seen) const {
-        const torch::Tensor all = at::constant_pad_nd(seen, {0, 0, 0, 0, 0, 0, 0, leads_ - seen.size(1)});
-        return convolve(all.flatten(1, 2), guide_weight_, {}, {}, leads_).unsqueeze(1);
+    torch::Tensor next(SequenceMemory& memory, const torch::Tensor& guides) override {
+        const std::int64_t lead = memory.leads % leads_;
+        if (lead == 0 && memory.leads > 0) next_block(memory);
+        torch::Tensor frame = memory.pending.narrow(1, lead, 1);
+        if (guide_weight_.defined()) frame = frame + guide_part(seen_guides(guides, memory.level, 1), lead);
+        frame = completed(unfold(activated(frame, options().output_activation)), guides, memory.level);
+        memory.last = at::cat({memory.last, frame}, 1).slice(1, 1);
+        return frame;
+    }
+
+    // From zeros, on as many frames as before, the last of which are forecasts.
+    void next_block(SequenceMemory& memory) {
+        SequenceMemory block = begin(memory.last);
+        block.frames = memory.frames;
+        block.leads = memory.leads;
+        memory = std::move(block);
+    }
+
+    // Each lead time has weights of its own for its own guides, (B,1,G C,H,W).
+    torch::Tensor guide_part(const torch::Tensor& seen, std::int64_t lead) const {
+        const torch::Tensor weight = guide_weight_.narrow(0, lead * folded_channels(), folded_channels());
+        return convolve(seen.flatten(0, 1), weight, {}).unsqueeze(1);
     }
 
     std::int64_t leads_;
     std::shared_ptr<LayerStack> encoder_;
     std::shared_ptr<Head> head_;
-    torch::Tensor guide_weight_;  // (leads C, G C, K, K), a group of channels per lead time
+    torch::Tensor guide_weight_;  // (leads C, G C, K, K): C per lead time
 };
 
 }  // namespace

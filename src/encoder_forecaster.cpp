@@ -1,3 +1,4 @@
+#include "src/read_out.h"
 #include "src/strategy.h"
 
 #include <ATen/ATen.h>
@@ -17,54 +18,54 @@ class EncoderForecaster final : public SequenceModel {
           head_(register_module("head", make_head(*decoder_))) {}
 
     torch::Tensor forecast(const torch::Tensor& input, const torch::Tensor& guides, std::int64_t horizon) override {
-        return decoded(input, guides, horizon, {}, {});
+        if (!options().looks_ahead()) return SequenceModel::forecast(input, guides, horizon);
+        SequenceMemory memory = begin(input);
+        return guided(memory, guides, horizon);
     }
 
     Supervised supervised(const Lesson& lesson) override {
         check_shown(lesson);
-        const std::int64_t steps = lesson.input.size(1);
-        const std::int64_t horizon = lesson.target.size(1);
-        const torch::Tensor shown =
-            lesson.shown.defined() ? lesson.shown.narrow(1, steps, horizon - 1) : torch::Tensor();
-        return {decoded(lesson.input, lesson.guides, horizon, later_frames(lesson), shown), lesson.target, steps};
+        SequenceMemory memory = begin(lesson.input);
+        const torch::Tensor forecast =
+            guides_ > 0 ? guided(memory, lesson.guides, lesson.target.size(1)) : closed_loop(memory, lesson);
+        return {forecast, lesson.target, lesson.input.size(1)};
     }
 
  private:
-    // later: frames after the input, of which `shown` (B,horizon-1) says whether the decoder's second step and those
-    // after it see them; undefined: none.
-    torch::Tensor decoded(const torch::Tensor& input, const torch::Tensor& guides, std::int64_t horizon,
-                          const torch::Tensor& later, const torch::Tensor& shown) {
-        check_frames(input, "input", channels());
-        const torch::Tensor level = level_of(input, options());
-        const torch::Tensor known = fold(lowered(input, level));
-        std::vector<State> states;
-        encoder_->forward(known, states);
-        if (guides_ > 0) return guided(guides, level, states, horizon);
-        const torch::Tensor truth = shown.defined() ? fold(lowered(later, level)) : torch::Tensor();
-        return raised(unfold(closed_loop(last_frame(known), states, horizon, truth, shown)), level);
+    // memory.last: what a decoder that reads its own forecasts reads next, folded and relative to the level.
+    void read(const torch::Tensor& frames, SequenceMemory& memory) override {
+        const torch::Tensor known = fold(lowered(frames, memory.level));
+        read_in(*encoder_, known, memory.states);
+        memory.last = last_frame(known);
     }
 
-    torch::Tensor closed_loop(torch::Tensor frame, std::vector<State>& states, std::int64_t horizon,
-                              const torch::Tensor& truth, const torch::Tensor& shown) {
-        HeadHistory history;
-        std::vector<torch::Tensor> frames;
-        for (std::int64_t lead = 0; lead < horizon; ++lead) {
-            if (lead > 0 && shown.defined()) {
-                frame = shown_frame(shown.select(1, lead - 1), truth.narrow(1, lead - 1, 1), frame);
+    torch::Tensor next(SequenceMemory& memory, const torch::Tensor& guides) override {
+        if (guides_ > 0) return guided(memory, guides, 1);
+        memory.last = read_out(*decoder_, *head_, memory.last, memory.states, memory.history);
+        return raised(unfold(memory.last), memory.level);
+    }
+
+    // The decoder's second step and those after it see the frames after the input that the lesson says, else their own.
+    torch::Tensor closed_loop(SequenceMemory& memory, const Lesson& lesson) {
+        const std::int64_t steps = lesson.input.size(1);
+        const torch::Tensor truth =
+            lesson.shown.defined() ? fold(lowered(later_frames(lesson), memory.level)) : torch::Tensor();
+        std::vector<torch::Tensor> frames = {next(memory, {})};
+        for (std::int64_t lead = 1; lead < lesson.target.size(1); ++lead) {
+            if (truth.defined()) {
+                memory.last =
+                    shown_frame(lesson.shown.select(1, steps + lead - 1), truth.narrow(1, lead - 1, 1), memory.last);
             }
-            frame = head_->forward(decoder_->forward(frame, states), size_of(frame), history);
-            frames.push_back(frame);
+            frames.push_back(next(memory, {}));
         }
         return at::cat(frames, 1);
     }
 
-    // All lead times in one sweep: nothing that the decoder sees depends on its own output.
-    torch::Tensor guided(const torch::Tensor& guides, const torch::Tensor& level, std::vector<State>& states,
-                         std::int64_t horizon) {
-        HeadHistory history;
-        const torch::Tensor seen = seen_guides(guides, level, horizon);
-        const torch::Tensor frames = unfold(head_->forward(decoder_->forward(seen, states), size_of(seen), history));
-        return completed(frames, guides, level);
+    // Lead times in one sweep: nothing that the decoder sees depends on its own output.
+    torch::Tensor guided(SequenceMemory& memory, const torch::Tensor& guides, std::int64_t leads) {
+        const torch::Tensor seen = seen_guides(guides, memory.level, leads);
+        const torch::Tensor frames = unfold(read_out(*decoder_, *head_, seen, memory.states, memory.history));
+        return completed(frames, guides, memory.level);
     }
 
     std::int64_t guides_;

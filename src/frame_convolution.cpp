@@ -29,6 +29,16 @@ torch::Tensor FrameConvolution::forward(const torch::Tensor& frames) const {
     });
 }
 
+FrameView FrameConvolution::forward(const FrameView& frames) const {
+    const std::int64_t kernel = weight_.size(-1);
+    const FrameAxes axes = {{frames.size().height, kernel, stride_, 1, Padding::same},
+                            {frames.size().width, kernel, stride_, 1, Padding::same}};
+    return {axes.outputs(), [this, frames, axes](const Region& region) {
+                const Region computed = axes.computed(region);
+                return cropped(forward(frames.read(axes.input(computed))), region.within(computed));
+            }};
+}
+
 torch::Tensor resized(const torch::Tensor& frames, const FrameSize& size) {
     if (size_of(frames) == size) return frames;
     return for_each_frame(frames, [&](const torch::Tensor& each) {

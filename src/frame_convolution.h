@@ -1,7 +1,7 @@
 // A convolution of each frame of a sequence, and frames of another size.
 #pragma once
 
-#include "src/frame_size.h"
+#include "src/frame_view.h"
 
 #include <torch/nn/module.h>
 
@@ -18,6 +18,8 @@ class FrameConvolution : public torch::nn::Module {
 
     /// frames: (B,T,C,H,W). Returns (B,T,O,ceil(H/stride),ceil(W/stride)).
     torch::Tensor forward(const torch::Tensor& frames) const;
+    /// The same where it is read; the convolution must live until then.
+    FrameView forward(const FrameView& frames) const;
 
  private:
     std::int64_t stride_;

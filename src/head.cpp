@@ -6,6 +6,8 @@
 #include <ATen/ATen.h>
 #include <torch/nn/init.h>
 
+#include <algorithm>
+
 namespace nowcell {
 
 torch::Tensor activated(const torch::Tensor& frames, const std::string& activation) {
@@ -34,25 +36,62 @@ torch::Tensor Head::forward(const torch::Tensor& hidden, const FrameSize& frame,
     return activated(convolve(resized(hidden, frame), history), activation_);
 }
 
-torch::Tensor Head::convolve(const torch::Tensor& hidden, HeadHistory& history) const {
-    if (!over_time_) {
-        const torch::Tensor frames = nowcell::convolve(hidden.flatten(0, 1), weight_, bias_);
-        return frames.unflatten(0, {hidden.size(0), hidden.size(1)});
-    }
-    const std::int64_t kernel = weight_.size(-1);
-    const std::int64_t less = (kernel - 1) / 2;
-    const std::int64_t more = kernel / 2;
-    const std::int64_t past = causal_ ? kernel - 1 : less;
+torch::Tensor Head::last(const torch::Tensor& hidden, const FrameSize& frame, HeadHistory& history) {
+    const std::int64_t earlier = hidden.size(1) - 1;
+    if (over_time_ && earlier > 0) remembered(resized(hidden.narrow(1, 0, earlier), frame), history);
+    return forward(hidden.narrow(1, earlier, 1), frame, history);
+}
+
+torch::Tensor Head::remembered(const torch::Tensor& hidden, HeadHistory& history) const {
     if (!history.hidden.defined()) {
         std::vector<std::int64_t> shape = hidden.sizes().vec();
-        shape[1] = past;
+        shape[1] = past();
         history.hidden = hidden.new_zeros(shape);
     }
-    const torch::Tensor known = at::cat({history.hidden, hidden}, 1);
-    history.hidden = known.narrow(1, known.size(1) - past, past);
-    const torch::Tensor padded =
-        at::constant_pad_nd(known.transpose(1, 2), {less, more, less, more, 0, causal_ ? 0 : more});
+    torch::Tensor known = at::cat({history.hidden, hidden}, 1);
+    // A copy: a part would keep all of it alive.
+    history.hidden = known.narrow(1, known.size(1) - past(), past()).clone();
+    return known;
+}
+
+torch::Tensor Head::convolve(const torch::Tensor& hidden, HeadHistory& history) const {
+    if (!over_time_) return over_space(hidden);
+    return over_time(at::constant_pad_nd(remembered(hidden, history), {0, 0, 0, 0, 0, 0, 0, ahead()}));
+}
+
+torch::Tensor Head::over_space(const torch::Tensor& hidden) const {
+    return nowcell::convolve(hidden.flatten(0, 1), weight_, bias_).unflatten(0, {hidden.size(0), hidden.size(1)});
+}
+
+torch::Tensor Head::over_time(const torch::Tensor& hidden) const {
+    const std::int64_t less = (weight_.size(-1) - 1) / 2;
+    const std::int64_t more = weight_.size(-1) / 2;
+    const torch::Tensor padded = at::constant_pad_nd(hidden.transpose(1, 2), {less, more, less, more});
     return at::conv3d(padded, weight_, bias_).transpose(1, 2);
+}
+
+std::int64_t Head::past() const {
+    if (!over_time_) return 0;
+    return causal_ ? weight_.size(-1) - 1 : (weight_.size(-1) - 1) / 2;
+}
+
+std::int64_t Head::ahead() const { return over_time_ && !causal_ ? weight_.size(-1) / 2 : 0; }
+
+torch::Tensor Head::in_tiles(const std::vector<FrameView>& hidden, const FrameSize& tile) const {
+    const FrameView& known = *std::find_if(hidden.begin(), hidden.end(), [](const auto& h) { return h.defined(); });
+    const std::int64_t kernel = weight_.size(-1);
+    const Reach reach = {(kernel - 1) / 2, kernel / 2};
+    torch::Tensor frame;
+    for (const Tile& each : tiles_of(known.size(), tile, {reach, reach})) {
+        std::vector<torch::Tensor> steps;
+        for (const FrameView& h : hidden) steps.push_back(h.defined() ? h.read(each.computed) : torch::Tensor());
+        const torch::Tensor zeros =
+            at::zeros_like(*std::find_if(steps.begin(), steps.end(), [](const auto& s) { return s.defined(); }));
+        for (torch::Tensor& step : steps) step = step.defined() ? step : zeros;
+        const torch::Tensor seen = steps.size() == 1 ? steps.front() : at::cat(steps, 1);
+        put_tile(frame, known.size(), each, activated(over_time_ ? over_time(seen) : over_space(seen), activation_));
+    }
+    return frame;
 }
 
 }  // namespace nowcell

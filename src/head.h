@@ -1,10 +1,12 @@
 // From hidden states to frames.
 #pragma once
 
-#include "src/frame_size.h"
+#include "src/frame_view.h"
 #include "src/model_options.h"
 
 #include <torch/nn/module.h>
+
+#include <vector>
 
 namespace nowcell {
 
@@ -29,8 +31,23 @@ class Head : public torch::nn::Module {
     /// behind its last one, as Keras' Conv3D.
     torch::Tensor forward(const torch::Tensor& hidden, const FrameSize& frame, HeadHistory& history);
 
+    /// The last output of forward(), (B,1,C,H,W), without the others.
+    torch::Tensor last(const torch::Tensor& hidden, const FrameSize& frame, HeadHistory& history);
+
+    /// Steps before and behind its own that an output sees.
+    std::int64_t past() const;
+    std::int64_t ahead() const;
+    /// One output in tiles, (B,1,C,H,W). hidden: of the past() + 1 + ahead() steps that it sees, in the frame's size;
+    /// one that is not defined is zeros, but not all are.
+    torch::Tensor in_tiles(const std::vector<FrameView>& hidden, const FrameSize& tile) const;
+
  private:
+    /// Hidden states behind those of the history, which they join.
+    torch::Tensor remembered(const torch::Tensor& hidden, HeadHistory& history) const;
     torch::Tensor convolve(const torch::Tensor& hidden, HeadHistory& history) const;
+    /// hidden: (B,n,F,H,W), all that is seen. Returns (B,n - (K_t - 1),C,H,W).
+    torch::Tensor over_time(const torch::Tensor& hidden) const;
+    torch::Tensor over_space(const torch::Tensor& hidden) const;
 
     bool over_time_;
     bool causal_;

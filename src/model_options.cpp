@@ -146,6 +146,7 @@ ModelOptions ModelOptions::from(const Config& config) {
     options.time_padding = config.text("model.time_padding");
     options.output_activation = config.text("model.output_activation");
     options.patch = config.integer("model.patch");
+    options.input_steps = config.integer("data.input_steps");
     options.output_steps = config.integer("data.output_steps");
     for (std::size_t i = 0; i < config.size("model.layers"); ++i) {
         options.layers.push_back(LayerOptions::from(config, i));

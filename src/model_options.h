@@ -22,7 +22,8 @@ struct ModelOptions {
     std::string time_padding = "causal";       ///< conv3d: "causal" | "same"
     std::string output_activation = "linear";  ///< "linear" | "sigmoid" | "tanh" | "relu" | "softplus"
     std::int64_t patch = 1;                    ///< space-to-depth factor
-    std::int64_t output_steps = 1;             ///< direct: lead times of one forecast
+    std::int64_t input_steps = 10;             ///< direct: most frames that a block after the first is made from
+    std::int64_t output_steps = 1;             ///< direct: lead times of a block, all made from one state
     std::vector<LayerOptions> layers;
 
     bool corrects() const { return residual_on != "none"; }
@@ -32,6 +33,9 @@ struct ModelOptions {
 
     /// Whether teaching shows the network frames after the one that it forecasts.
     bool leaks() const { return time_padding == "same" && strategy == "next-frame"; }
+
+    /// Whether a lead time depends on later ones: a forecast is then made whole, not piece by piece.
+    bool looks_ahead() const { return time_padding == "same" && strategy == "encoder-forecaster"; }
 
     /// The first option that ties the network to a frame size, as a user would find it; empty: none does.
     std::string tie() const;

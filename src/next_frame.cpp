@@ -1,3 +1,4 @@
+#include "src/read_out.h"
 #include "src/strategy.h"
 
 #include <ATen/ATen.h>
@@ -18,20 +19,6 @@ class NextFrame final : public SequenceModel {
           stack_(register_module("stack", make_stack(1))),
           head_(register_module("head", make_head(*stack_))) {}
 
-    torch::Tensor forecast(const torch::Tensor& input, const torch::Tensor&, std::int64_t horizon) override {
-        check_frames(input, "input", channels());
-        const torch::Tensor level = level_of(input, options());
-        std::vector<State> states;
-        HeadHistory history;
-        torch::Tensor frame = last_frame(step(fold(lowered(input, level)), states, history));
-        std::vector<torch::Tensor> frames = {frame};
-        while (static_cast<std::int64_t>(frames.size()) < horizon) {
-            frame = step(frame, states, history);
-            frames.push_back(frame);
-        }
-        return raised(unfold(at::cat(frames, 1)), level);
-    }
-
     Supervised supervised(const Lesson& lesson) override {
         const torch::Tensor& input = lesson.input;
         check_frames(input, "input", channels());
@@ -49,8 +36,19 @@ class NextFrame final : public SequenceModel {
     }
 
  private:
+    // memory.last: the forecast of the frame after those read.
+    void read(const torch::Tensor& frames, SequenceMemory& memory) override {
+        const torch::Tensor known = fold(lowered(frames, memory.level));
+        memory.last = read_out_last(*stack_, *head_, known, memory.states, memory.history);
+    }
+
+    torch::Tensor next(SequenceMemory& memory, const torch::Tensor&) override {
+        if (memory.leads > 0) memory.last = step(memory.last, memory.states, memory.history);
+        return raised(unfold(memory.last), memory.level);
+    }
+
     torch::Tensor step(const torch::Tensor& frames, std::vector<State>& states, HeadHistory& history) {
-        return head_->forward(stack_->forward(frames, states), size_of(frames), history);
+        return read_out(*stack_, *head_, frames, states, history);
     }
 
     Supervised taught_last(const Lesson& lesson, const torch::Tensor& level) {

@@ -35,6 +35,23 @@ torch::Tensor Norm::forward(const torch::Tensor& hidden) {
     return normal.unflatten(0, {hidden.size(0), hidden.size(1)});
 }
 
+FrameView Norm::forward_in_parts(const torch::Tensor& hidden) {
+    if (kind_ == "group") return group(hidden);
+    return mapped(FrameView(hidden), [this](const torch::Tensor& part) { return forward(part); });
+}
+
+FrameView Norm::group(const torch::Tensor& hidden) const {
+    const std::int64_t batch = hidden.size(0);
+    const std::int64_t channels = hidden.size(2);
+    const auto [variance, mean] = at::var_mean(hidden.reshape({batch, groups_, -1}), {2}, /*correction=*/0);
+    const auto of_channel = [&](const torch::Tensor& of_group) {
+        return of_group.repeat_interleave(channels / groups_, 1).view({batch, 1, channels, 1, 1});
+    };
+    const torch::Tensor scale = of_channel((variance + kEps).rsqrt()) * weight_.view({channels, 1, 1});
+    const torch::Tensor shift = bias_.view({channels, 1, 1}) - of_channel(mean) * scale;
+    return mapped(FrameView(hidden), [scale, shift](const torch::Tensor& part) { return part * scale + shift; });
+}
+
 torch::Tensor Norm::batch(const torch::Tensor& frames) {
     const bool keras = kind_ == "batch_keras";
     const auto apply = [&](const torch::Tensor& mean, const torch::Tensor& var, double momentum) {

@@ -1,6 +1,8 @@
 // Normalisation of a layer's output.
 #pragma once
 
+#include "src/frame_view.h"
+
 #include <torch/nn/module.h>
 
 #include <cstdint>
@@ -24,7 +26,11 @@ class Norm : public torch::nn::Module {
     /// hidden: (B,T,F,H,W). Returns the same shape; while training, batch moves its running statistics.
     torch::Tensor forward(const torch::Tensor& hidden);
 
+    /// The same of one step where it is read, not for training; the norm must live until then. hidden: (B,1,F,H,W).
+    FrameView forward_in_parts(const torch::Tensor& hidden);
+
  private:
+    FrameView group(const torch::Tensor& hidden) const;
     torch::Tensor batch(const torch::Tensor& frames);  // (N,F,H,W)
 
     std::string kind_;

@@ -52,7 +52,7 @@ void deliver(const Request& request, const std::string& text, const std::string&
 void check_report_files(const Request& request) {
     const Verb* verb = find_verb(request.verb);
     std::vector<std::string> taken;  // inputs, and reports already named
-    for (const char* input : {"PATH", "--input", "--model"}) {
+    for (const char* input : {"PATH", "--input", "--model", "--forecast", "--truth", "--suite"}) {
         const std::vector<std::string> named = request.all(input);
         if (verb != nullptr) taken.insert(taken.end(), named.begin(), named.end());
     }

@@ -4,6 +4,7 @@
 #include "src/strategy.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 namespace nowcell {
 
@@ -43,6 +44,61 @@ std::int64_t SequenceModel::parameter_count() const {
     std::int64_t count = 0;
     for (const torch::Tensor& parameter : parameters()) count += parameter.numel();
     return count;
+}
+
+SequenceMemory SequenceModel::begin(const torch::Tensor& input) {
+    check_frames(input, "input", channels_);
+    SequenceMemory memory;
+    memory.level = level_of(input, options_);
+    read(input, memory);
+    memory.frames = input.size(1);
+    return memory;
+}
+
+void SequenceModel::observe(const torch::Tensor& frames, SequenceMemory& memory) {
+    check_frames(frames, "frames", channels_);
+    TORCH_CHECK_VALUE(!options_.relative,
+                      "model.relative: frames are read relative to the last one of a window, which frames that are "
+                      "read one by one do not have; begin() reads a window");
+    TORCH_CHECK_VALUE(memory.leads == 0, "this memory has made ", memory.leads,
+                      " lead times: read on with a copy from before the forecast");
+    for (std::int64_t t = 0; t < frames.size(1); ++t) {
+        read(frames.narrow(1, t, 1), memory);
+        ++memory.frames;
+    }
+}
+
+torch::Tensor SequenceModel::advance(SequenceMemory& memory, const torch::Tensor& guides, std::int64_t leads) {
+    TORCH_CHECK_VALUE(memory.frames > 0, "a forecast needs frames that were read before");
+    TORCH_CHECK_VALUE(leads >= 1, "got ", leads, " lead times, expected at least 1");
+    TORCH_CHECK_VALUE(!guides.defined() || guides.size(1) == leads, "guides have ", guides.size(1),
+                      " lead times, expected ", leads);
+    TORCH_CHECK_VALUE(!options_.looks_ahead(),
+                      "model.time_padding = \"same\": a lead time depends on later ones, so that a forecast cannot be "
+                      "made piece by piece");
+    std::vector<torch::Tensor> frames;
+    for (std::int64_t lead = 0; lead < leads; ++lead, ++memory.leads) {
+        frames.push_back(next(memory, guides.defined() ? guides.narrow(1, lead, 1) : guides));
+    }
+    return leads == 1 ? frames.front() : at::cat(frames, 1);
+}
+
+torch::Tensor SequenceModel::forecast(const torch::Tensor& input, const torch::Tensor& guides, std::int64_t horizon) {
+    SequenceMemory memory = begin(input);
+    return advance(memory, guides, horizon);
+}
+
+void SequenceModel::set_tiling(const Tiling& tiling) {
+    const std::string tie = options_.tie();
+    if (tiling.on() && !tie.empty()) {
+        throw Error(ExitCode::usage, fmt::format("frames cannot be computed in tiles: {} needs whole ones", tie), "",
+                    "forecast without tiles, or train with peephole = \"channel\" or gate_norm = \"channels\"");
+    }
+    const auto folded = [this](std::int64_t side) { return (side + options_.patch - 1) / options_.patch; };
+    const FrameSize tile = {folded(tiling.height), folded(tiling.width)};
+    for (const std::shared_ptr<torch::nn::Module>& part : children()) {
+        if (auto* const stack = dynamic_cast<LayerStack*>(part.get())) stack->set_tile(tile);
+    }
 }
 
 torch::Tensor SequenceModel::fold(const torch::Tensor& frames) const {

@@ -1,7 +1,7 @@
 // The network of a configuration: past frames in, the next frames out, all in model units.
 #pragma once
 
-#include "src/head.h"
+#include "src/rollout.h"
 #include "src/stack.h"
 
 #include <memory>
@@ -35,11 +35,23 @@ class SequenceModel : public torch::nn::Module {
     /// frame: of the data; kept where the options tie the network to it.
     SequenceModel(std::int64_t channels, ModelOptions options, const std::optional<FrameSize>& frame);
 
-    /// Closed loop: no frame after the input is seen.
-    /// input: (B,T_in,C,H,W), T_in >= 1. guides: (B,horizon,G C,H,W), the frames of the options().guides() baselines
-    /// one behind the other along the channels; undefined when there are none. Returns (B,horizon,C,H,W).
-    /// Throws c10::ValueError on shapes that do not fit, see misfit().
-    virtual torch::Tensor forecast(const torch::Tensor& input, const torch::Tensor& guides, std::int64_t horizon) = 0;
+    /// Reads a window from its first frame on, in one sweep. input: (B,T_in,C,H,W), T_in >= 1; the level of a relative
+    /// network is its last frame. Throws c10::ValueError on shapes that do not fit, see misfit().
+    SequenceMemory begin(const torch::Tensor& input);
+
+    /// Reads frames (B,n,C,H,W), n >= 1, after those that `memory` holds (none: from zeros), one by one: any way of
+    /// cutting a sequence into pieces gives the same bits. Throws c10::ValueError on shapes that do not fit, for a
+    /// relative network, which has no level before its input ends, and for a memory that advance() has used.
+    void observe(const torch::Tensor& frames, SequenceMemory& memory);
+
+    /// The next `leads` lead times, closed loop: no frame after those read is seen. guides: (B,leads,G C,H,W) of these
+    /// lead times, the frames of the options().guides() baselines one behind the other along the channels; undefined
+    /// when there are none. Returns (B,leads,C,H,W); n calls for one lead time give the bits of one call for n.
+    /// Throws c10::ValueError on shapes that do not fit, and where options().looks_ahead().
+    torch::Tensor advance(SequenceMemory& memory, const torch::Tensor& guides, std::int64_t leads);
+
+    /// begin() and advance() in one; the only way where options().looks_ahead().
+    virtual torch::Tensor forecast(const torch::Tensor& input, const torch::Tensor& guides, std::int64_t horizon);
 
     /// What training compares. Gradients flow through own forecasts that are shown.
     /// Throws c10::ValueError on shapes that do not fit.
@@ -48,6 +60,11 @@ class SequenceModel : public torch::nn::Module {
     /// Why the network cannot read frames of that size; nothing when it can.
     std::optional<Problem> misfit(const FrameSize& frame) const { return nowcell::misfit(options_, frame, frame_); }
 
+    /// From now on forecasts go in tiles of (about) that size, each step through all layers before the next: what is
+    /// there at once is the frames, the states and the work of a tile. Equal to whole frames but for rounding.
+    /// Throws Error(usage) where a layer needs whole frames.
+    void set_tiling(const Tiling& tiling);
+
     const ModelOptions& options() const { return options_; }
     /// The only frame size that the network reads; nothing: any that fits.
     const std::optional<FrameSize>& frame() const { return frame_; }
@@ -55,6 +72,11 @@ class SequenceModel : public torch::nn::Module {
     std::int64_t parameter_count() const;
 
  protected:
+    /// Frames (B,n,C,H,W) in one sweep, after what memory holds.
+    virtual void read(const torch::Tensor& frames, SequenceMemory& memory) = 0;
+    /// The next lead time (B,1,C,H,W); guides (B,1,G C,H,W) of it, or undefined. The caller counts memory.leads.
+    virtual torch::Tensor next(SequenceMemory& memory, const torch::Tensor& guides) = 0;
+
     torch::Tensor fold(const torch::Tensor& frames) const;    ///< (B,T,C,H,W) -> (B,T,C p p,H/p,W/p)
     torch::Tensor unfold(const torch::Tensor& frames) const;  ///< the inverse
     void check_frames(const torch::Tensor& frames, const char* what, std::int64_t channels) const;

@@ -21,6 +21,17 @@ class LayerStack : public torch::nn::Module {
     /// F of what forward() returns.
     virtual std::int64_t output_channels() const = 0;
 
+    /// From now on, what is no training goes in tiles of that size in x (0: the whole axis; both: not in tiles).
+    void set_tile(const FrameSize& tile) { tile_ = tile; }
+    const FrameSize& tile() const { return tile_; }
+    /// Whether a call goes in tiles now.
+    bool tiled() const;
+    bool gives_last_only() const { return !layers_.back().return_sequences; }
+
+    /// One step in tiles. x: (B,1,C,H,W). Returns what forward() does, where it is read; the stack must live until
+    /// then.
+    virtual FrameView step(const torch::Tensor& x, std::vector<State>& states) = 0;
+
  protected:
     explicit LayerStack(const std::vector<LayerOptions>& layers)
         : layers_(layers), own_kernels_(layers.front().algorithm != "reference") {}
@@ -28,9 +39,12 @@ class LayerStack : public torch::nn::Module {
     const std::vector<LayerOptions>& layer_options() const { return layers_; }
     /// As the cells' kernels work: the layers then hand it on as it is.
     torch::Tensor laid_out(const torch::Tensor& x) const;
+    /// The tile at the scale of a layer that makes frames of one size from those of another.
+    FrameSize tile_at(const FrameSize& size, const FrameSize& frame) const;
 
  private:
     std::vector<LayerOptions> layers_;
+    FrameSize tile_;
     bool own_kernels_;  // not LibTorch's operators
 };
 
@@ -42,6 +56,7 @@ class Stack final : public LayerStack {
     Stack(std::int64_t input_channels, const std::vector<LayerOptions>& layers, std::optional<FrameSize> frame = {});
 
     torch::Tensor forward(torch::Tensor x, std::vector<State>& states) override;
+    FrameView step(const torch::Tensor& x, std::vector<State>& states) override;
     std::int64_t output_channels() const override { return layer_options().back().filters; }
 
  private:
@@ -64,9 +79,13 @@ class UpStack final : public LayerStack {
             const std::optional<FrameSize>& frame = {});
 
     torch::Tensor forward(torch::Tensor x, std::vector<State>& states) override;
+    FrameView step(const torch::Tensor& x, std::vector<State>& states) override;
     std::int64_t output_channels() const override { return layer_options().front().filters; }
 
  private:
+    /// Of the frames, then of what each layer reads.
+    std::vector<FrameSize> sizes_for(const FrameSize& frame) const;
+
     struct Part {
         std::shared_ptr<FrameConvolution> up;
         StackLayer layer;

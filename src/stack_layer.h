@@ -24,12 +24,27 @@ class StackLayer {
     /// the cell's own: neither normalised nor added to. Returns (B,T,F,H',W'); (B,1,F,H',W') without return_sequences.
     torch::Tensor forward(const torch::Tensor& x, State& state);
 
+    /// One step, its tiles one after the other: a part of x and of the state with a margin goes through the cell, and
+    /// what is no margin is kept. Not for training; the layer lives as long as the frames are read. `state` is
+    /// replaced by the new one, (B,F,H',W') each.
+    FrameView step(const FrameView& x, State& state, const FrameSize& tile);
+
  private:
+    FrameAxes axes(const FrameSize& frame) const;
+    TileRule tile_rule(const FrameAxes& axes) const;
+    /// The margin of a state along one axis, for a recurrent kernel of that side.
+    Reach margin(const ConvolutionAxis& input, std::int64_t kernel) const;
+    void run_cell(const torch::Tensor& x, State& state);
+    FrameView output(const FrameView& x, const torch::Tensor& hidden);
+
     std::shared_ptr<RecurrentLayer> cell_;
     std::shared_ptr<Norm> norm_;
     std::shared_ptr<FrameConvolution> projection_;
     bool residual_;
     bool last_only_;
+    bool own_kernels_;          // not LibTorch's operators
+    bool convolves_twice_;      // in a row in one step
+    std::int64_t engine_tile_;  // px
 };
 
 }  // namespace nowcell

@@ -222,11 +222,12 @@ std::string Trainer::summary(const ScoreTable& table, double loss, double rate, 
 
 void Trainer::validate() {
     const std::vector<std::unique_ptr<Baseline>> none;
-    const EvaluationSet set{data_.source,     forecaster_.data().window,
-                            data_.validation, forecaster_.config().integer("eval.batch"),
-                            /*images=*/false, min_input_steps(forecaster_)};
-    const ScoreTable table = evaluate(set, contenders(forecaster_, none), forecaster_.normalizer());
-    const Scores& scores = table.scores.front();
+    const EvaluationSet set{data_.source, forecaster_.data().window, data_.validation,
+                            forecaster_.config().integer("eval.batch"), min_input_steps(forecaster_)};
+    ScoreOptions errors;
+    errors.metrics = {"mae", "mse"};
+    const ScoreTable table = evaluate(set, contenders(forecaster_, none), errors);
+    const Scores& scores = table.rows.front().fields;
     state_.last_mae = scores.value("mae", 0);
     if (!std::isfinite(state_.last_mae)) {
         throw Error(ExitCode::diverged,

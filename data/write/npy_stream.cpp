@@ -32,8 +32,10 @@ std::string type_text(torch::ScalarType type) {
     }
 }
 
+}  // namespace
+
 // Version 1.0: magic, version, length, a Python dict padded with spaces to a multiple of 64 bytes.
-std::string header(torch::ScalarType type, const std::vector<std::int64_t>& shape) {
+std::string npy_header(torch::ScalarType type, const std::vector<std::int64_t>& shape) {
     constexpr std::size_t kPrefix = 10;
     constexpr std::size_t kAlignment = 64;
     std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({},), }}", type_text(type),
@@ -46,17 +48,18 @@ std::string header(torch::ScalarType type, const std::vector<std::int64_t>& shap
     return out + text;
 }
 
-}  // namespace
-
 NpyStream::NpyStream(const std::string& temporary, const std::string& path, torch::ScalarType type,
                      const std::vector<std::int64_t>& shape)
-    : file_(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)), space_(file_, path) {
+    : file_(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)),
+      space_(file_, path),
+      value_bytes_(static_cast<std::int64_t>(torch::elementSize(type))) {
     if (file_ < 0) throw std::system_error(errno, std::generic_category());
-    const std::string begin = header(type, shape);
-    auto bytes = static_cast<std::int64_t>(torch::elementSize(type));
+    const std::string begin = npy_header(type, shape);
+    std::int64_t bytes = value_bytes_;
     for (const std::int64_t size : shape) bytes *= size;
     space_.reserve(static_cast<std::int64_t>(begin.size()) + bytes);
     write(begin.data(), begin.size());
+    begin_ = static_cast<std::int64_t>(begin.size());
 }
 
 NpyStream::~NpyStream() { ::close(file_); }
@@ -66,7 +69,14 @@ void NpyStream::append(const torch::Tensor& block) {
     write(static_cast<const char*>(values.const_data_ptr()), values.nbytes());
 }
 
-void NpyStream::write(const char* bytes, std::size_t count) const {
+void NpyStream::put(std::int64_t first, const torch::Tensor& block) {
+    if (::lseek(file_, begin_ + first * value_bytes_, SEEK_SET) < 0) {
+        throw std::system_error(errno, std::generic_category());
+    }
+    append(block);
+}
+
+void NpyStream::write(const char* bytes, std::size_t count) {
     while (count > 0) {
         const ssize_t wrote = ::write(file_, bytes, count);
         if (wrote < 0 && errno == EINTR) continue;

@@ -12,6 +12,9 @@
 
 namespace nowcell {
 
+/// What stands in front of the values of an array in C order. Throws Error(internal) on a type that NumPy lacks.
+std::string npy_header(torch::ScalarType type, const std::vector<std::int64_t>& shape);
+
 /// A .npy file being written from its first value to its last.
 class NpyStream {
  public:
@@ -24,11 +27,17 @@ class NpyStream {
 
     void append(const torch::Tensor& block);
 
+    /// Puts values where they belong, in any order: the first is the array's value number `first`. In the end each must
+    /// have been put once.
+    void put(std::int64_t first, const torch::Tensor& block);
+
  private:
-    void write(const char* bytes, std::size_t count) const;
+    void write(const char* bytes, std::size_t count);
 
     int file_;
     DiskSpace space_;
+    std::int64_t value_bytes_;
+    std::int64_t begin_ = 0;  // of the values in the file
 };
 
 /// Writes an array through a stream, complete or not at all. Throws Error(output), leaving nothing behind.

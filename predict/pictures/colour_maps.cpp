@@ -6,6 +6,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include "predict/pictures/ticks.h"
+#include "predict/pictures/uniform_map.h"
 #include "src/error.h"
 
 namespace nowcell {
@@ -22,10 +23,6 @@ const std::vector<Stop> kRadar = {{0.00, {250, 250, 250}}, {0.03, {232, 243, 250
                                   {0.56, {70, 182, 70}},   {0.66, {250, 226, 70}},  {0.77, {247, 146, 30}},
                                   {0.87, {216, 36, 34}},   {0.95, {160, 10, 110}},  {1.00, {104, 0, 140}}};
 
-const std::vector<Stop> kDifference = {{0.00, {18, 58, 128}},   {0.15, {42, 108, 182}},  {0.30, {120, 178, 220}},
-                                       {0.42, {208, 228, 241}}, {0.50, {253, 253, 253}}, {0.58, {251, 217, 200}},
-                                       {0.70, {238, 145, 112}}, {0.85, {196, 48, 52}},   {1.00, {118, 8, 34}}};
-
 const std::vector<Stop> kGrey = {{0.0, {0, 0, 0}}, {1.0, {255, 255, 255}}};
 
 std::vector<Stop> opencv_stops(int map) {
@@ -40,17 +37,27 @@ std::vector<Stop> opencv_stops(int map) {
     return stops;
 }
 
+std::vector<Stop> difference_stops() {
+    const auto colours = diverging_map(257);
+    std::vector<Stop> stops;
+    for (std::size_t i = 0; i < colours.size(); ++i) stops.push_back({static_cast<double>(i) / 256.0, colours[i]});
+    return stops;
+}
+
 const std::vector<Stop>& stops_of(const std::string& map) {
     static const std::vector<Stop> viridis = opencv_stops(cv::COLORMAP_VIRIDIS);
     static const std::vector<Stop> magma = opencv_stops(cv::COLORMAP_MAGMA);
+    static const std::vector<Stop> cividis = opencv_stops(cv::COLORMAP_CIVIDIS);
+    static const std::vector<Stop> differences = difference_stops();
     if (map == "viridis") return viridis;
+    if (map == "cividis") return cividis;
     if (map == "magma") return magma;
     if (map == "grey") return kGrey;
     if (map == "radar") return kRadar;
-    if (map == "difference") return kDifference;
-    const std::vector<std::string> known = {"auto", "viridis", "magma", "grey", "radar"};
+    if (map == "difference") return differences;
+    const std::vector<std::string> known = {"auto", "viridis", "cividis", "magma", "grey", "radar"};
     throw Error(ExitCode::usage,
-                "unknown colour map: got \"" + map + "\", expected auto, viridis, magma, grey or radar", "",
+                "unknown colour map: got \"" + map + "\", expected auto, viridis, cividis, magma, grey or radar", "",
                 did_you_mean(map, known));
 }
 

@@ -15,7 +15,7 @@ inline constexpr Rgb kMissingStripe{224, 224, 224};  ///< ... with stripes, so t
 /// The map a scale means: resolves "auto" by units (grey for "1", radar for rain, else viridis).
 std::string map_name(const ColourScale& scale);
 
-/// Colour of a named map ("viridis", "magma", "grey", "radar", "difference") at a position 0..1.
+/// Colour of a named map ("viridis", "cividis", "magma", "grey", "radar", "difference") at a position 0..1.
 /// Throws Error(usage) for an unknown name.
 Rgb map_colour(const std::string& map, double position);
 

@@ -88,7 +88,7 @@ void GifWriter::put_frame(const std::vector<std::uint8_t>& pixels, const Box& bo
     control.DisposalMode = DISPOSE_DO_NOT;
     // Viewers take delays below 0.02 s for a mistake and slow down.
     control.DelayTime = static_cast<int>(std::clamp(std::lround(seconds * 100), 2L, 6000L));
-    control.TransparentColor = kTransparent;
+    control.TransparentColor = palette_.has_transparent() ? kTransparent : NO_TRANSPARENT_COLOR;
     std::array<GifByteType, 4> extension{};
     EGifGCBToExtension(&control, extension.data());
     bool good = EGifPutExtension(file_->gif, GRAPHICS_EXT_FUNC_CODE, 4, extension.data()) == GIF_OK &&
@@ -98,7 +98,7 @@ void GifWriter::put_frame(const std::vector<std::uint8_t>& pixels, const Box& bo
         for (int x = 0; x < box.width; ++x) {
             const auto i =
                 static_cast<std::size_t>(y) * static_cast<std::size_t>(width_) + static_cast<std::size_t>(box.x + x);
-            const bool same = !last_.empty() && last_[i] == pixels[i];
+            const bool same = palette_.has_transparent() && !last_.empty() && last_[i] == pixels[i];
             line[static_cast<std::size_t>(x)] = same ? std::uint8_t{kTransparent} : pixels[i];
         }
         good = EGifPutLine(file_->gif, line.data(), box.width) == GIF_OK;

@@ -48,12 +48,21 @@ struct Group {
 
 }  // namespace
 
-Palette::Palette(const std::vector<Rgb>& colours) : known_(std::size_t{1} << 24, -1) {
+Palette::Palette(const std::vector<Rgb>& colours, std::size_t most) : known_(std::size_t{1} << 24, -1) {
     for (Rgb colour : colours) {
-        if (known_[key_of(colour)] >= 0 || colours_.size() == kTransparent) continue;
+        if (known_[key_of(colour)] >= 0 || colours_.size() == most) continue;
         known_[key_of(colour)] = static_cast<std::int16_t>(colours_.size());
         colours_.push_back(colour);
     }
+}
+
+Palette Palette::greys() {
+    std::vector<Rgb> greys;
+    for (int level = 0; level < 256; ++level) {
+        const auto grey = static_cast<std::uint8_t>(level);
+        greys.push_back({grey, grey, grey});
+    }
+    return Palette(greys, greys.size());
 }
 
 std::uint8_t Palette::index(Rgb colour) {

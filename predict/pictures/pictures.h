@@ -10,8 +10,8 @@ namespace nowcell {
 
 /// How a field becomes colours.
 struct ColourScale {
-    std::string map = "auto";  ///< "viridis" | "magma" | "grey" | "radar" | "auto": by units, grey for "1", radar
-                               ///< for rain (mm, mm/h, kg m-2, dBZ), else viridis
+    std::string map = "auto";  ///< "viridis" | "cividis" | "magma" | "grey" | "radar" | "auto": by units, grey for "1",
+                               ///< radar for rain (mm, mm/h, kg m-2, dBZ), else viridis
     double min = 0.0;          ///< physical value of the first colour
     double max = 1.0;          ///< of the last
     std::string units = "1";   ///< written at the colour bar
@@ -43,9 +43,20 @@ ColourScale colour_scale(const Forecast& forecast, const std::string& units);
 void write_strip(const std::string& path, const Forecast& forecast, const ColourScale& scale, int columns = 10);
 
 /// An animated GIF, side by side: truth | forecast | error, or the forecast alone, with the lead time; the input frames
-/// come first. Exact map colours, no dithering.
+/// come first. Exact map colours, no dithering; of grey frames ("grey" maps) all 256 levels, their errors are grey too.
 /// Throws Error(output).
 void write_gif(const std::string& path, const Forecast& forecast, const ColourScale& scale, double frames_per_s = 5.0);
+
+/// The same as a movie, errors in colours: H.264, else MPEG-4; lossless (FFV1) where `path` ends with ".mkv". Sides are
+/// padded to even numbers. Returns the name of the codec. Written atomically. Throws Error(output) when no codec works.
+std::string write_mp4(const std::string& path, const Forecast& forecast, const ColourScale& scale,
+                      double frames_per_s = 5.0);
+
+/// A PNG of forecast minus truth alone, lead by lead with its MAE, in one scale around zero (99 % of the differences
+/// lie inside) that is even to the eye: blue where too little was forecast, red where too much. At most `panels` lead
+/// times, evenly thinned. scale: that of the forecast, for its units. Throws Error(output), Error(internal) without a
+/// truth.
+void write_difference(const std::string& path, const Forecast& forecast, const ColourScale& scale, int panels = 12);
 
 /// A named line of a plot.
 struct Curve {

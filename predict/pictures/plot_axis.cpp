@@ -75,4 +75,18 @@ Axis y_axis(const std::vector<double>& values) {
     return axis;
 }
 
+Axis log_axis(const std::vector<double>& values) {
+    auto good = finite(values);
+    std::erase_if(good, [](double value) { return !(value > 0); });
+    Axis axis = spanning(good.empty() ? std::vector<double>{1.0} : good);
+    axis.logarithmic = true;
+    const bool narrow = axis.high < 2 * axis.low;
+    axis.low /= narrow ? 2 : 1.1;
+    axis.high *= narrow ? 2 : 1.1;
+    axis.ticks = log_ticks(axis.low, axis.high, kYTicks);
+    return axis;
+}
+
+Axis unit_axis() { return {0, 1, false, {0, 0.2, 0.4, 0.6, 0.8, 1}}; }
+
 }  // namespace nowcell

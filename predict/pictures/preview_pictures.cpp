@@ -20,6 +20,8 @@ constexpr int kSheetWidth = 1400;  // of the panels together
 constexpr int kPanelLimit = 300;
 constexpr int kAnimationLimit = 480;
 constexpr int kLevels = 128;  // colours of an animation's map; the rest of the palette is for letters
+constexpr int kAllLevels = 256;
+constexpr int kDifferenceLevels = 255;  // odd: no difference has a colour of its own
 constexpr int kSampledFrames = 8;
 constexpr double kLastPause_s = 1.0;
 
@@ -111,7 +113,7 @@ ColourScale frames_scale(const torch::Tensor& frames, const std::string& units) 
 }
 
 void write_sheet(const std::string& path, const FrameSequence& sequence, const ColourScale& scale) {
-    const Colours colours(scale);
+    const Colours colours(scale, scale.map == "difference" ? kDifferenceLevels : kAllLevels);
     const int columns = columns_for(sequence.frames.size(0), sequence.frames.size(2), sequence.frames.size(3));
     const Sheet sheet(sequence, colours, columns, kPanelLimit);
     Canvas canvas = sheet.background();
@@ -123,10 +125,11 @@ void write_sheet(const std::string& path, const FrameSequence& sequence, const C
 
 void write_frames_gif(const std::string& path, const FrameSequence& sequence, const ColourScale& scale,
                       double frames_per_s) {
-    const Colours colours(scale, kLevels);
+    const bool grey = sequence.frames.size(1) == 1 && map_name(scale) == "grey";
+    const Colours colours(scale, grey ? kAllLevels : kLevels);
     const Sheet sheet(sequence, colours, 1, kAnimationLimit);
     const Canvas empty = sheet.background();
-    GifWriter gif(empty.width(), empty.height(), palette_for(sequence, colours));
+    GifWriter gif(empty.width(), empty.height(), grey ? Palette::greys() : palette_for(sequence, colours));
     const std::int64_t count = sequence.frames.size(0);
     for (std::int64_t t = 0; t < count; ++t) {
         Canvas canvas = empty;

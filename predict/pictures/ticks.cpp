@@ -132,19 +132,20 @@ std::vector<std::string> number_labels(const std::vector<double>& values) {
     return labels;
 }
 
+TimeUnit time_unit(double step_s) {
+    TimeUnit unit;
+    for (const TimeUnit& larger : {TimeUnit{60, "min"}, TimeUnit{3600, "h"}, TimeUnit{86400, "d"}}) {
+        if (std::fmod(step_s, larger.seconds) == 0) unit = larger;
+    }
+    return unit;
+}
+
 std::string lead_label(std::int64_t steps, double step_s) {
     const std::string sign = steps > 0 ? "+" : "";
     if (steps == 0) return "0";
     if (!(step_s > 0)) return sign + std::to_string(steps);
-    struct Unit {
-        double seconds;
-        const char* name;
-    };
-    Unit unit{1, " s"};
-    for (const Unit& larger : {Unit{60, " min"}, Unit{3600, " h"}, Unit{86400, " d"}}) {
-        if (std::fmod(step_s, larger.seconds) == 0) unit = larger;
-    }
-    return sign + printed("%.*g", static_cast<double>(steps) * step_s / unit.seconds, 6) + unit.name;
+    const TimeUnit unit = time_unit(step_s);
+    return sign + printed("%.*g", static_cast<double>(steps) * step_s / unit.seconds, 6) + " " + unit.name;
 }
 
 std::vector<std::int64_t> thinned(std::int64_t count, std::int64_t at_most) {

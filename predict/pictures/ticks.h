@@ -24,6 +24,15 @@ std::vector<std::string> tick_labels(const std::vector<double>& ticks);
 /// All with the same number of decimals, three significant digits for the largest; "-" for NaN.
 std::vector<std::string> number_labels(const std::vector<double>& values);
 
+/// A length of time and its name.
+struct TimeUnit {
+    double seconds = 1;
+    std::string name = "s";
+};
+
+/// The largest of s, min, h and d in which a step is whole.
+TimeUnit time_unit(double step_s);
+
 /// "+3 h", "+30 min", "-2 d", "0": one unit per recording, the largest in which a step is whole.
 /// step_s 0: in steps, "+3".
 std::string lead_label(std::int64_t steps, double step_s);

@@ -33,6 +33,8 @@ const EnsembleMetric* find_ensemble_metric(const std::string& name) {
     return found == all.end() ? nullptr : &*found;
 }
 
-std::vector<std::string> ensemble_families() { return {"crps", "spread", "brier", "roc", "rank-histogram"}; }
+std::vector<std::string> ensemble_families() {
+    return {"crps", "spread", "brier", "reliability", "roc", "rank-histogram"};
+}
 
 }  // namespace nowcell

@@ -25,7 +25,7 @@ const std::vector<EnsembleMetric>& ensemble_metrics();
 /// Null when no score of ensembles is called so.
 const EnsembleMetric* find_ensemble_metric(const std::string& name);
 
-/// What ScoreOptions.metrics may name; "rank-histogram" has a curve only.
+/// Families that ScoreOptions.metrics may name; "reliability" and "rank-histogram" have curves only.
 std::vector<std::string> ensemble_families();
 
 }  // namespace nowcell

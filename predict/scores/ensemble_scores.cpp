@@ -1,7 +1,9 @@
 #include "predict/scores/ensemble_scores.h"
 
+#include "predict/scores/dialects.h"
 #include "predict/scores/ensemble_formulas.h"
 #include "predict/scores/ensemble_metrics.h"
+#include "predict/scores/pixel_scale.h"
 #include "src/error.h"
 
 #include <ATen/ATen.h>
@@ -42,6 +44,19 @@ double spread_skill(double variance, double squared_error, double members) {
     return squared_error > 0.0 ? std::sqrt((1.0 + 1.0 / members) * variance / squared_error) : kNaN;
 }
 
+// The thresholds in the units of the data; hko7's are in mm/h whatever those are.
+std::vector<float> limits_of(const ScoreOptions& options) {
+    std::vector<float> limits;
+    for (const double threshold : options.thresholds) {
+        const bool rain_rate = options.dialect == "hko7";
+        const auto to_limit = [&] {
+            return PixelScale::hko7(options.units, options.min, options.max).from_rain_rate(threshold);
+        };
+        limits.push_back(static_cast<float>(rain_rate ? to_limit() : threshold));
+    }
+    return limits;
+}
+
 // Of a lead time, or of all together.
 template <typename Sums>
 Sums of_lead(const std::vector<Sums>& all, std::int64_t lead) {
@@ -72,25 +87,26 @@ EnsembleScores::EnsembleScores(std::int64_t leads, std::int64_t members, ScoreOp
     }
     rules_.members = static_cast<std::size_t>(members);
     rules_.pysteps = options_.dialect == "pysteps";
-    if (asked("brier") || asked("roc") || asked("rank-histogram")) {
-        for (const double threshold : options_.thresholds) rules_.thresholds.push_back(static_cast<float>(threshold));
-    }
+    if (options_.thresholds.empty()) options_.thresholds = default_thresholds(options_.dialect);
+    rules_.thresholds = limits_of(options_);
     for (const EnsembleMetric& metric : ensemble_metrics()) {
         const bool has = metric.where == "all" || (metric.where == "pysteps") == rules_.pysteps;
-        if (!has || rules_.members < metric.members || !asked(std::string(metric.family))) continue;
-        if (!metric.of_thresholds)
-            quantities_.push_back({std::string(metric.name)});
-        else
-            for (const double threshold : options_.thresholds)
-                quantities_.push_back({std::string(metric.name), threshold});
+        if (!has || rules_.members < metric.members || !(asked(metric.family) || asked(metric.name))) continue;
+        std::vector<std::optional<double>> thresholds(1);
+        if (metric.of_thresholds) thresholds.assign(options_.thresholds.begin(), options_.thresholds.end());
+        for (const auto& threshold : thresholds) quantities_.push_back({std::string(metric.name), threshold});
+    }
+    for (const char* name : {"brier", "reliability", "roc"}) {
+        if (options_.metrics.empty() || !options_.thresholds.empty() || !asked(name)) continue;
+        throw Error(ExitCode::usage, fmt::format("the score {} needs thresholds", name), "", "--thresholds 0.5,2,10");
     }
     sums_.assign(static_cast<std::size_t>(leads), EnsembleSums(rules_));
     counts_.assign(static_cast<std::size_t>(leads), EnsembleCounts(rules_));
 }
 
-bool EnsembleScores::asked(const std::string& family) const {
+bool EnsembleScores::asked(std::string_view name) const {
     const auto& asked = options_.metrics;
-    return asked.empty() || std::find(asked.begin(), asked.end(), family) != asked.end();
+    return asked.empty() || std::find(asked.begin(), asked.end(), name) != asked.end();
 }
 
 std::size_t EnsembleScores::index_of(double threshold) const {
@@ -172,7 +188,8 @@ std::vector<ScoreCurve> EnsembleScores::curves() const {
         for (std::size_t k = 0; k < rules_.thresholds.size(); ++k) {
             const double threshold = options_.thresholds[k];
             const Events events = events_of(counts, k, rules_.members);
-            if (asked("brier")) keep(reliability_curve(events, rules_.pysteps ? kPystepsLeast : 1), threshold, lead);
+            if (asked("reliability"))
+                keep(reliability_curve(events, rules_.pysteps ? kPystepsLeast : 1), threshold, lead);
             if (asked("roc")) keep(roc_curve(events, rules_.pysteps), threshold, lead);
             if (asked("rank-histogram"))
                 keep(rank_histogram(all_ranks.subspan((k + 1) * ranks, ranks), rules_.members), threshold, lead);

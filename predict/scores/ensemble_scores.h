@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace nowcell {
@@ -17,8 +18,9 @@ namespace nowcell {
 /// number of threads and how windows are batched change no bit of them.
 class EnsembleScores {
  public:
-    /// Options: metrics of ensemble_families(), all when empty; thresholds: the event is a value of at least that;
-    /// dialect: "pysteps" has its own CRPS, ROC and reliability. Throws Error without leads or members.
+    /// Options: metrics of ensemble_families() or ensemble_metrics(), all when empty; thresholds: the event is a value
+    /// of at least that; dialect: "pysteps" has its own CRPS, ROC and reliability, the others differ in thresholds
+    /// alone. Throws Error without leads or members, and where a metric needs thresholds and there are none.
     EnsembleScores(std::int64_t leads, std::int64_t members, ScoreOptions options);
 
     /// members: (B,M,T,C,H,W) physical units, T = leads. truth: (B,T,C,H,W). valid: (B,T,C,H,W) bool, which pixels of
@@ -46,7 +48,7 @@ class EnsembleScores {
     double from_parts(const Quantity& quantity, const std::vector<double>& parts) const;
 
  private:
-    bool asked(const std::string& family) const;
+    bool asked(std::string_view name) const;
     std::size_t index_of(double threshold) const;
     std::vector<double> picked(const Quantity& quantity, const std::vector<double>& parts) const;
 

@@ -1,9 +1,10 @@
-// A score table as people and programs read it.
+// A score table as people read it.
 #pragma once
 
-#include "predict/evaluation.h"
+#include "predict/scores/comparison.h"
 
 #include <string>
+#include <vector>
 
 namespace nowcell {
 
@@ -15,15 +16,25 @@ struct ScoreContext {
     std::string note;   ///< why this part
 };
 
-/// Two aligned tables: every metric over all lead times with the model's skill against each forecaster, and the MAE of
-/// each lead time. The best of each column has a "*". Below: compare_with_best.
-std::string score_text(const ScoreTable& table, const ScoreContext& context);
+/// A table with all that is said of it.
+struct ScoreReport {
+    ScoreContext context;
+    ScoreTable table;
+    std::vector<Comparison> comparisons;
+};
 
-/// {"schema":"nowcell.evaluate/1",...,"rows":[{"forecaster","metric","lead","unit","value"}],"comparison":{...}}; NaN
-/// becomes null.
-std::string score_json(const ScoreTable& table, const ScoreContext& context);
+/// "csi@2/4": metric, threshold, scale; as --fail-if writes it.
+std::string short_name(const Quantity& quantity);
 
-/// forecaster,metric,lead,unit,value
-std::string score_csv(const ScoreTable& table);
+/// "MAE [K]", "FSS 8 px": a score as a table's head or an axis names it.
+std::string axis_label(const Quantity& quantity, const ScoreTable& table);
+
+/// Aligned tables: every score over all lead times with the first forecaster's skill against each other one, the MAE of
+/// each lead time, and the scores of each threshold; of many scores only the usual ones, files have all. The best of
+/// each column has a "*". Below: against_best.
+std::string score_text(const ScoreReport& report);
+
+/// One table of several reports: a row per data set and forecaster.
+std::string score_text(const std::vector<ScoreReport>& reports);
 
 }  // namespace nowcell

@@ -1,4 +1,5 @@
 // The program from outside: what users type, see and are left with.
+#include "data/frame_source.h"
 #include "data/write/hdf5_io.h"
 
 #include <ATen/ATen.h>
@@ -329,6 +330,29 @@ TEST_CASE("predict writes a forecast that reads as data, without needing later f
     CHECK(tree(shop.folder.path("q")) == std::vector<std::string>{"forecast.h5"});
 }
 
+TEST_CASE("a forecast in tiles is that of whole frames") {
+    const Workshop shop;
+    const auto forecast = [&](const std::string& folder, const std::vector<std::string>& more) {
+        std::vector<std::string> words = {"predict", "-m", "run", "-i", "d.h5", "-o", folder, "--no-pictures"};
+        words.insert(words.end(), more.begin(), more.end());
+        const Outcome outcome = run_nowcell(words, shop.folder.path());
+        INFO(outcome.err);
+        REQUIRE(outcome.code == 0);
+        nowcell::SourceOptions options;
+        options.path = shop.folder.path(folder + "/forecast.h5");
+        options.dataset = "/frames";
+        options.trust = "direct";
+        return nowcell::open_source(options)->read(0, 0, 3);
+    };
+    const torch::Tensor whole = forecast("whole", {});
+    CHECK((forecast("tiled", {"--tile", "5x7"}) - whole).abs().max().item<double>() <= 1e-6);
+    CHECK((forecast("square", {"--tile", "4"}) - whole).abs().max().item<double>() <= 1e-6);
+    for (const char* nonsense : {"-4", "5y7", "5x", "1.5", "5x6x7"}) {
+        check_failure(shop.folder, {"predict", "-m", "run", "-i", "d.h5", "-o", "p", "--tile", nonsense}, 2,
+                      {"eval.tile", "[height, width]"});
+    }
+}
+
 TEST_CASE("evaluate scores the run's own test part, other data whole, and says which") {
     const Workshop shop;
     const Outcome own =
@@ -343,7 +367,8 @@ TEST_CASE("evaluate scores the run's own test part, other data whole, and says w
     for (const auto& row : report.at("rows")) {
         if (row.at("metric") == "mae" && row.at("lead") == "all") names.push_back(row.at("forecaster"));
     }
-    CHECK(names == std::vector<std::string>{"model", "persistence", "climatology", "optical-flow"});
+    CHECK(names == std::vector<std::string>{"model", "persistence", "climatology", "linear-trend", "optical-flow",
+                                            "farneback", "s-prog"});
     CHECK(holds(text_of(shop.folder.path("e.csv")), "forecaster,metric,lead,unit,value\nmodel,mae,all,"));
 
     write_frames(shop.folder.path("other.h5"), at::rand({3, 8, 12, 12}));
@@ -550,6 +575,8 @@ TEST_CASE("layers with options go from the configuration to a forecast") {
     run({"train", "-c", "layers.toml", "-o", "tied", "--threads", "1", "--set", "model.layers[1].reset=before"});
     CHECK(holds(text_of(shop.folder.path("tied/config.toml")), "kernel = [3, 4]"));
     run({"predict", "-m", "tied", "-i", "d.h5", "-o", "p", "--no-pictures"});
+    check_failure(shop.folder, {"predict", "-m", "tied", "-i", "d.h5", "-o", "q", "--tile", "8"}, 2,
+                  {"in tiles", "model.layers[0].gate_norm = \"frame\"", "hint: "});
     const Outcome once = run({"evaluate", "-m", "tied", "-i", "d.h5"});
     CHECK(run({"evaluate", "-m", "tied", "-i", "d.h5"}).out == once.out);
     // A checkpoint's own configuration trains again.

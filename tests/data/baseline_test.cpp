@@ -4,6 +4,7 @@
 #include "data/normalizer.h"
 #include "src/error.h"
 #include "tests/data/fake_source.h"
+#include "tests/data/moving_texture.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 
@@ -22,29 +23,6 @@ std::vector<float> numbers(const torch::Tensor& forecast) {
     const torch::Tensor flat = forecast.contiguous().view({-1});
     return {flat.const_data_ptr<float>(), flat.const_data_ptr<float>() + flat.numel()};
 }
-
-// Smooth random texture, (H,W).
-torch::Tensor texture(std::int64_t height, std::int64_t width) {
-    const torch::Tensor y = torch::arange(height, torch::kFloat32).view({-1, 1});
-    const torch::Tensor x = torch::arange(width, torch::kFloat32).view({1, -1});
-    return (x * 0.31 + (y * 0.17).sin()).sin() + (y * 0.23 + (x * 0.11).cos() * 2).cos() + (x * 0.07 + y * 0.13).sin();
-}
-
-// (1,steps,1,H,W): a texture that moves by whole pixels (right, down) each step.
-torch::Tensor moving(std::int64_t steps, std::int64_t right, std::int64_t down, std::int64_t side = 96) {
-    const torch::Tensor whole = texture(side + 80, side + 80);
-    std::vector<torch::Tensor> frames;
-    for (std::int64_t t = 0; t < steps; ++t) {
-        frames.push_back(whole.narrow(0, 40 - t * down, side).narrow(1, 40 - t * right, side));
-    }
-    return torch::stack(frames).view({1, steps, 1, side, side});
-}
-
-torch::Tensor inside(const torch::Tensor& frames, std::int64_t margin) {
-    return frames.slice(3, margin, -margin).slice(4, margin, -margin);
-}
-
-double error_of(const torch::Tensor& a, const torch::Tensor& b) { return (a - b).abs().mean().item<double>(); }
 
 ExitCode code_of(const std::function<void()>& action) {
     try {
@@ -95,7 +73,7 @@ TEST_CASE("every baseline works on batches and channels and leaves the past alon
     const torch::Tensor past = torch::rand({2, 5, 3, 24, 20});
     const torch::Tensor before = past.clone();
     const auto all = all_baselines({3, 0.9, torch::rand({3, 24, 20})});
-    CHECK(all.size() == 5);
+    CHECK(all.size() == 8);
     for (const auto& baseline : all) {
         INFO(baseline->name());
         const torch::Tensor forecast = baseline->forecast(past, 4);
@@ -108,9 +86,10 @@ TEST_CASE("every baseline works on batches and channels and leaves the past alon
 }
 
 TEST_CASE("baselines are made by name, as far as what they need is known") {
-    CHECK(all_baselines({}).size() == 2);
-    CHECK(all_baselines({24, 0.9, {}}).size() == 4);
-    for (const char* name : {"persistence", "seasonal", "anomaly", "climatology", "optical-flow"}) {
+    CHECK(all_baselines({}).size() == 5);
+    CHECK(all_baselines({24, 0.9, {}}).size() == 7);
+    for (const char* name :
+         {"persistence", "seasonal", "anomaly", "climatology", "linear-trend", "optical-flow", "farneback", "s-prog"}) {
         CHECK(make_baseline(name, {24, 0.9, torch::zeros({1, 2, 2})})->name() == name);
     }
     CHECK(code_of([] { make_baseline("persistance", {}); }) == ExitCode::usage);
@@ -119,6 +98,43 @@ TEST_CASE("baselines are made by name, as far as what they need is known") {
     CHECK(code_of([] { make_baseline("climatology", {}); }) == ExitCode::usage);
     CHECK(code_of([] { make_anomaly(24, 1.5); }) == ExitCode::usage);
     CHECK(code_of([] { make_seasonal(24)->forecast(torch::zeros({1, 23, 1, 2, 2}), 1); }) == ExitCode::data);
+}
+
+TEST_CASE("baselines can be chosen") {
+    const auto names = [](const std::vector<std::string>& chosen) {
+        std::vector<std::string> out;
+        for (const auto& one : chosen_baselines({}, chosen)) out.push_back(one->name());
+        return out;
+    };
+    CHECK(names({"s-prog", "persistence", "s-prog"}) == std::vector<std::string>{"s-prog", "persistence"});
+    CHECK(names({}) == std::vector<std::string>{"persistence", "linear-trend", "optical-flow", "farneback", "s-prog"});
+    CHECK(code_of([&] { names({"seasonal"}); }) == ExitCode::usage);
+    CHECK(code_of([&] { names({"sprog"}); }) == ExitCode::usage);
+}
+
+TEST_CASE("a linear trend continues a ramp exactly, and the least squares line of what is not one") {
+    const auto trend = make_linear_trend(9);
+    CHECK(trend->history() == 2);
+    CHECK(numbers(trend->forecast(series({99, 1, 2, 3, 4}), 3)) == std::vector<float>{5, 6, 7});
+    CHECK(numbers(trend->forecast(series({1, 3}), 2)) == std::vector<float>{5, 7});
+    // 0, 0, 0, 10 at times -3..0: mean 2.5 at -1.5, slope 15 / 5
+    CHECK(numbers(trend->forecast(series({0, 0, 0, 10}), 2)) == std::vector<float>{10, 13});
+    CHECK(numbers(trend->forecast(series({280.125F, 280.125F, 280.125F}), 2)) ==
+          std::vector<float>{280.125F, 280.125F});
+    CHECK(code_of([&] { trend->forecast(series({1}), 1); }) == ExitCode::data);
+
+    const torch::Tensor slopes = torch::arange(24, torch::kFloat32).view({1, 1, 2, 3, 4});
+    const torch::Tensor times = torch::arange(8, torch::kFloat32).view({1, 8, 1, 1, 1});
+    const torch::Tensor ramp = slopes * times - 3;
+    CHECK(torch::allclose(trend->forecast(ramp.slice(1, 0, 5), 3), ramp.slice(1, 5), 1e-6, 1e-4));
+}
+
+TEST_CASE("a linear trend is fitted on what is known") {
+    const auto trend = make_linear_trend(9);
+    CHECK(numbers(trend->forecast(series({1, kNan, 3, kNan}), 2)) == std::vector<float>{5, 6});
+    CHECK(numbers(trend->forecast(series({kNan, kNan, kNan, 3}), 2)) == std::vector<float>{3, 3});
+    CHECK(numbers(trend->forecast(series({7, kNan, kNan, kNan, kNan}), 2)) == std::vector<float>{7, 7});
+    CHECK(numbers(trend->forecast(series({kNan, kNan}), 2)) == std::vector<float>{9, 9});
 }
 
 TEST_CASE("optical flow follows a shift by whole pixels in the interior") {
@@ -190,7 +206,7 @@ TEST_CASE("missing values never make a baseline's forecast missing") {
             INFO(baseline->name() << ", missing " << part);
             const torch::Tensor forecast = baseline->forecast(past, 4);
             CHECK(forecast.isfinite().all().item<bool>());
-            CHECK((forecast.abs().max() <= 3).item<bool>());
+            if (baseline->name() != "linear-trend") CHECK((forecast.abs().max() <= 3).item<bool>());
             CHECK(baseline->forecast(past.slice(0, 1), 4).equal(forecast.slice(0, 1)));
         }
     }

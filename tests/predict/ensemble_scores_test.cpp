@@ -388,6 +388,15 @@ TEST_CASE("One member and a choice of metrics leave out what is not there") {
           Names{"roc-area", "roc-area"});
     CHECK(names(EnsembleScores(1, 2, {.metrics = {"mae"}, .thresholds = {1.0}})).empty());
     CHECK(names(EnsembleScores(1, 2, {.dialect = "pysteps", .metrics = {"crps"}})) == Names{"crps"});
+    CHECK(names(EnsembleScores(1, 2, {.metrics = {"crps-fair"}})) == Names{"crps-fair"});
+    CHECK_THROWS_WITH(EnsembleScores(1, 2, {.metrics = {"roc"}}), Catch::Contains("roc needs thresholds"));
+    CHECK(names(EnsembleScores(1, 2, {.dialect = "sevir", .metrics = {"roc"}})).size() == 6);
+    // hko7's thresholds are rain rates: Z = 58.53 R^1.56, in dBZ.
+    const double dbz = 10.0 * std::log10(58.53 * std::pow(2.0, 1.56));
+    EnsembleScores rain_rates(1, 1, {.dialect = "hko7", .metrics = {"brier"}, .thresholds = {2.0}, .units = "dBZ"});
+    rain_rates.add(at::full({1, 1, 1, 1, 1, 1}, dbz + 0.01), at::full({1, 1, 1, 1, 1}, dbz - 0.01));
+    CHECK(rain_rates.value(Quantity{"brier", 2.0}, 1) == 1.0);
+
     EnsembleScores ranks(1, 2, {.metrics = {"rank-histogram"}});
     ranks.add(at::zeros({1, 2, 1, 1, 1, 1}), at::ones({1, 1, 1, 1, 1}));
     REQUIRE(ranks.curves().size() == 2);

@@ -1,6 +1,5 @@
 #include "predict/scores/metrics.h"
 #include "predict/evaluation.h"
-#include "predict/scores/score_table.h"
 #include "predict/scores/ssim.h"
 #include "src/error.h"
 
@@ -186,46 +185,6 @@ TEST_CASE("SSIM and PSNR do not depend on the units") {
     kelvin.add(forecast * 30.0 + 270.0, truth * 30.0 + 270.0);
     CHECK(unit.value("ssim", 0) == Approx(kelvin.value("ssim", 0)).epsilon(1e-6));
     CHECK(unit.value("psnr", 0) == Approx(kelvin.value("psnr", 0)).epsilon(1e-6));
-}
-
-TEST_CASE("the report has a row for every forecaster, metric and lead time") {
-    nowcell::ScoreTable table{
-        {"model", "persistence"}, {Scores(3, range(280, 281)), Scores(3, range(280, 281))}, "K", 3600.0};
-    at::manual_seed(9);
-    const torch::Tensor truth = at::rand({2, 3, 1, 12, 12}) + 280.0;
-    table.scores[0].add(truth + 0.25, truth);
-    table.scores[1].add(truth + 0.5, truth);
-    const nowcell::ScoreContext context{"run", "data.h5", "test", "why"};
-    const auto report = nlohmann::json::parse(nowcell::score_json(table, context));
-    CHECK(report.at("schema") == "nowcell.evaluate/1");
-    CHECK(report.at("split") == "test");
-    CHECK(report.at("windows") == 2);
-    CHECK(report.at("rows").size() == 2 * kNames.size() * 4);
-    for (const auto& row : report.at("rows")) {
-        if (row.at("forecaster") == "model" && row.at("metric") == "mae") {
-            CHECK(row.at("unit") == "K");
-            CHECK(row.at("value").get<double>() == Approx(0.25).epsilon(1e-4));
-        }
-        if (row.at("metric") == "mse") CHECK(row.at("unit") == "K^2");
-        if (row.at("metric") == "ssim") CHECK(row.at("unit") == "1");
-        if (row.at("metric") == "psnr") CHECK(row.at("unit") == "dB");
-    }
-    const std::string text = nowcell::score_text(table, context);
-    CHECK(text.find("+50.0 %") != std::string::npos);
-    CHECK(text.find("+3 h") != std::string::npos);
-    CHECK(text.find("0.2500*") != std::string::npos);
-    const std::string csv = nowcell::score_csv(table);
-    CHECK(std::count(csv.begin(), csv.end(), '\n') == static_cast<long>(1 + 2 * kNames.size() * 4));
-}
-
-TEST_CASE("a metric that was not computed is null in JSON and empty in CSV") {
-    nowcell::ScoreTable table{{"model"}, {Scores(1, {})}, "1", 0.0};
-    table.scores[0].add(at::zeros({1, 1, 1, 5, 5}), at::zeros({1, 1, 1, 5, 5}));  // too small for SSIM
-    const auto report = nlohmann::json::parse(nowcell::score_json(table, {"m", "d", "all", "w"}));
-    bool seen = false;
-    for (const auto& row : report.at("rows")) seen = seen || (row.at("metric") == "ssim" && row.at("value").is_null());
-    CHECK(seen);
-    CHECK(nowcell::score_csv(table).find("model,ssim,all,\"1\",\n") != std::string::npos);
 }
 
 TEST_CASE("missing pixels take no part in any score, whatever stands there") {

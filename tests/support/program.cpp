@@ -65,6 +65,8 @@ Outcome run_nowcell_for(const std::vector<std::string>& words, const std::string
             text_of(scratch.path("err")), seconds_of(used.ru_utime) + seconds_of(used.ru_stime)};
 }
 
+std::string nowcell_program() { return NOWCELL_PROGRAM; }
+
 std::string stub_reader() { return NOWCELL_STUB_READER; }
 
 std::vector<std::string> tree(const std::string& folder) {

@@ -18,6 +18,9 @@ Outcome run_nowcell(const std::vector<std::string>& words, const std::string& fo
 /// The same, but after `seconds` the program gets a signal, if it still runs.
 Outcome run_nowcell_for(const std::vector<std::string>& words, const std::string& folder, double seconds, int signal);
 
+/// Path of the program itself, for tests that start it in another way.
+std::string nowcell_program();
+
 /// A reader program that misbehaves as the name of the file asks: for NOWCELL_READER.
 std::string stub_reader();
 

@@ -66,8 +66,8 @@ class SmallRun {
     ScoreTable score(const std::string& model, Part part) const {
         const Forecaster forecaster = Forecaster::load(model, torch::kCPU);
         const auto baselines = all_baselines(forecaster.baselines());
-        return evaluate({*source_, forecaster.data().window, windows(part), 4, false},
-                        contenders(forecaster, baselines), forecaster.normalizer());
+        return evaluate({*source_, forecaster.data().window, windows(part), 4},
+                        contenders(forecaster, baselines), score_options(forecaster));
     }
 
     std::string metrics() const {
@@ -112,8 +112,8 @@ Rehearsal rehearse(const FakeSource& source, const std::vector<std::string>& ove
     if (!scored) return out;
     const DataOptions& data = out.best->data();
     const auto baselines = all_baselines(out.best->baselines());
-    out.test = evaluate({source, data.window, cut_windows(source.info(), data.window, data.split, Part::test), 4, true},
-                        contenders(*out.best, baselines), out.best->normalizer());
+    out.test = evaluate({source, data.window, cut_windows(source.info(), data.window, data.split, Part::test), 4},
+                        contenders(*out.best, baselines), score_options(*out.best));
     return out;
 }
 
@@ -553,14 +553,14 @@ TEST_CASE("scores are taken on the frames as they are") {
     const WindowOptions window{4, 3, 1, 0};
     const std::vector<Window> windows = cut_windows(source.info(), window, {}, Part::all);
     std::size_t next = 0;
-    const auto clairvoyant = [&](const torch::Tensor& past, std::int64_t) {
-        const auto end = next + static_cast<std::size_t>(past.size(0));
+    const auto clairvoyant = [&](const Batch& batch, std::int64_t) {
+        const auto end = next + static_cast<std::size_t>(batch.past.size(0));
         std::vector<torch::Tensor> truth;
         for (; next < end; ++next) truth.push_back(read_windows(source, window, {windows[next]}).target);
         return at::cat(truth);
     };
     const ScoreTable table =
-        evaluate({source, window, windows, 4, false}, {{"clairvoyant", clairvoyant}}, Normalizer());
+        evaluate({source, window, windows, 4}, {{"clairvoyant", clairvoyant}}, {});
     CHECK(table.of("clairvoyant").value("mae", 0) == 0.0);
     CHECK(next == windows.size());
 }
