@@ -6,7 +6,6 @@
 #include "data/missing.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cmath>
@@ -61,12 +60,8 @@ class SProg : public Baseline {
         const std::int64_t count = std::min(kFrames, past.size(1));
         const torch::Tensor frames = past.to(torch::kCPU, torch::kFloat32).contiguous();
         const torch::Tensor out = torch::empty({past.size(0), horizon, past.size(2), past.size(3), past.size(4)});
-        // Two at least: inside a parallel region operators do not share out their own sums, so that a window's forecast
-        // depends neither on what it is forecast with nor on the number of threads.
-        const std::int64_t windows = past.size(0);
-        at::parallel_for(0, std::max<std::int64_t>(2, windows), 1, [&](std::int64_t begin, std::int64_t end) {
-            for (std::int64_t n = begin; n < std::min(end, windows); ++n) forecast_one(frames[n], count, out[n]);
-        });
+        // One by one, so that a window's forecast does not depend on what it is forecast with.
+        for (std::int64_t n = 0; n < past.size(0); ++n) forecast_one(frames[n], count, out[n]);
         return fill_missing(out, "mask", mean_).to(past.device());
     }
 

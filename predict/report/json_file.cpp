@@ -46,7 +46,12 @@ nlohmann::ordered_json read_json_object(const std::string& path) {
 
 std::string text_in(const nlohmann::ordered_json& object, const char* name) {
     const auto found = object.find(name);
-    return found != object.end() && found->is_string() ? found->get<std::string>().substr(0, kLongestText) : "";
+    if (found == object.end() || !found->is_string()) return "";
+    std::string text = found->get<std::string>();
+    if (text.size() <= kLongestText) return text;
+    std::size_t end = kLongestText;  // between letters of UTF-8
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+    return text.substr(0, end);
 }
 
 double number_in(const nlohmann::ordered_json& object, const char* name) {

@@ -76,16 +76,21 @@ struct Blocks {
         const auto blocks = static_cast<std::size_t>((plane.height + side - 1) / side * columns);
         constexpr float kNone = -std::numeric_limits<float>::infinity();
         std::vector<float> f(blocks, kNone), o(blocks, kNone);
-        std::vector<bool> any(blocks, false);
-        for (std::int64_t i = 0; i < plane.pixels(); ++i) {
-            if (!plane.counts(i)) continue;
-            const auto at = static_cast<std::size_t>(i / plane.width / side * columns + i % plane.width / side);
-            f[at] = std::max(f[at], plane.forecast[i]);
-            o[at] = std::max(o[at], plane.truth[i]);
-            any[at] = true;
+        std::vector<char> any(blocks, 0);
+        for (std::int64_t row = 0; row < plane.height; ++row) {
+            for (std::int64_t column = 0; column < columns; ++column) {
+                const auto at = static_cast<std::size_t>(row / side * columns + column);
+                const std::int64_t end = std::min((column + 1) * side, plane.width);
+                for (std::int64_t i = row * plane.width + column * side; i < row * plane.width + end; ++i) {
+                    if (!plane.counts(i)) continue;
+                    f[at] = std::max(f[at], plane.forecast[i]);
+                    o[at] = std::max(o[at], plane.truth[i]);
+                    any[at] = 1;
+                }
+            }
         }
         for (std::size_t at = 0; at < blocks; ++at) {
-            if (!any[at]) continue;
+            if (any[at] == 0) continue;
             forecast.push_back(f[at]);
             truth.push_back(o[at]);
         }

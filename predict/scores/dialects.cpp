@@ -43,7 +43,9 @@ Names usual_contingency() {
 }
 
 Offers standard(const ScoreOptions& options) {
-    const ImageRules images{.scale = PixelScale::between(options.min, options.max), .ssim = {}};
+    const ImageRules images{.scale = PixelScale::between(options.min, options.max),
+                            .ssim = {},
+                            .multi_scale = options.metrics.empty() || holds(options.metrics, "ms-ssim")};
     Offers offers = {{error_family()}, {image_family(images)}, {sharpness_family()}, {spectrum_family(false)}};
     ContingencyRules rules{
         .thresholds = options.thresholds, .limits = options.thresholds, .scores = usual_contingency()};

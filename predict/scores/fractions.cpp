@@ -8,28 +8,36 @@
 
 namespace nowcell {
 
-// out = a - b - c + d
-NOWCELL_WIDE static void box(const std::int32_t* a, const std::int32_t* b, const std::int32_t* c, const std::int32_t* d,
-                             std::int64_t count, double* out) {
-    for (std::int64_t i = 0; i < count; ++i) out[i] = static_cast<double>(a[i] - b[i] - c[i] + d[i]);
-}
-
-// Whole numbers below 2^53, so that no order of adding rounds.
-NOWCELL_WIDE static void square_sums(const double* f, const double* o, std::int64_t count, double* sums) {
+// f, o: at i the counts left of a window, `side` further those up to its right end. Adds the sums of (F - O)^2 and of
+// F^2 + O^2: whole numbers below 2^53, so that no order of adding rounds.
+NOWCELL_WIDE static void square_sums(const std::int32_t* f, const std::int32_t* o, std::int64_t side,
+                                     std::int64_t count, double* sums) {
     std::array<double, 4> differences = {}, squares = {};
     std::int64_t i = 0;
     for (; i + 4 <= count; i += 4) {
-        for (std::int64_t k = 0; k < 4; ++k) {
-            const double difference = f[i + k] - o[i + k];
-            differences[static_cast<std::size_t>(k)] += difference * difference;
-            squares[static_cast<std::size_t>(k)] += f[i + k] * f[i + k] + o[i + k] * o[i + k];
+        for (std::size_t k = 0; k < 4; ++k) {
+            const std::int64_t at = i + static_cast<std::int64_t>(k);
+            const auto x = static_cast<double>(f[at + side] - f[at]), y = static_cast<double>(o[at + side] - o[at]);
+            differences[k] += (x - y) * (x - y);
+            squares[k] += x * x + y * y;
         }
     }
     for (; i < count; ++i) {
-        differences[0] += (f[i] - o[i]) * (f[i] - o[i]);
-        squares[0] += f[i] * f[i] + o[i] * o[i];
+        const auto x = static_cast<double>(f[i + side] - f[i]), y = static_cast<double>(o[i + side] - o[i]);
+        differences[0] += (x - y) * (x - y);
+        squares[0] += x * x + y * y;
     }
     for (std::size_t k = 0; k < 4; ++k) sums[0] += differences[k], sums[1] += squares[k];
+}
+
+NOWCELL_WIDE static void mark_events(const float* field, std::int64_t count, float limit, std::int32_t* events) {
+    for (std::int64_t i = 0; i < count; ++i) events[i] = field[i] >= limit ? 1 : 0;
+}
+
+// out = a + sign b
+NOWCELL_WIDE static void combine(const std::int32_t* a, const std::int32_t* b, std::int32_t sign, std::int64_t count,
+                                 std::int32_t* out) {
+    for (std::int64_t i = 0; i < count; ++i) out[i] = a[i] + sign * b[i];
 }
 
 namespace {
@@ -40,35 +48,26 @@ class Corners {
     Corners(const FramePair& plane, const float* field, float limit)
         : width_(plane.width), counts_(static_cast<std::size_t>((plane.height + 1) * (plane.width + 1)), 0) {
         for (std::int64_t r = 0; r < plane.height; ++r) {
-            std::int32_t in_row = 0;
-            for (std::int64_t c = 0; c < width_; ++c) {
-                const std::int64_t i = r * width_ + c;
-                in_row += field[i] >= limit && plane.counts(i) ? 1 : 0;
-                counts_[static_cast<std::size_t>((r + 1) * (width_ + 1) + c + 1)] = row(r)[c + 1] + in_row;
+            std::int32_t* out = counts_.data() + (r + 1) * (width_ + 1);
+            mark_events(field + r * width_, width_, limit, out + 1);
+            for (std::int64_t c = 0; plane.known != nullptr && c < width_; ++c) {
+                if (plane.known[r * width_ + c] == 0) out[c + 1] = 0;
             }
+            for (std::int64_t c = 0; c < width_; ++c) out[c + 1] += out[c];
+            combine(out, row(r), 1, width_ + 1, out);
         }
     }
 
-    const std::int32_t* row(std::int64_t r) const { return counts_.data() + r * (width_ + 1); }
-
-    // The counts in rows [top, bottom) of the windows of that side round each column.
-    void windows(std::int64_t top, std::int64_t bottom, std::int64_t side, double* out) const {
-        const std::int32_t* high = row(top);
-        const std::int32_t* low = row(bottom);
-        const std::int64_t before = side / 2, after = side - before;  // of c: from c - before to c + after - 1
-        const auto single = [&](std::int64_t c) {
-            const std::int64_t left = std::max<std::int64_t>(c - before, 0), right = std::min(c + after, width_);
-            out[c] = static_cast<double>(low[right] - high[right] - low[left] + high[left]);
-        };
-        const std::int64_t first = std::min(before, width_);
-        const std::int64_t last = std::max(width_ - after + 1, first);
-        for (std::int64_t c = 0; c < first; ++c) single(c);
-        box(low + first + after, high + first + after, low + first - before, high + first - before, last - first,
-            out + first);
-        for (std::int64_t c = last; c < width_; ++c) single(c);
+    // Of rows [top, bottom), the counts left of each column from `before` left of the first on: width + side + 1 of
+    // them, as many as the windows of a row reach.
+    void strip(std::int64_t top, std::int64_t bottom, std::int64_t before, std::vector<std::int32_t>& out) const {
+        combine(row(bottom), row(top), -1, width_ + 1, out.data() + before);
+        std::fill(out.begin() + before + width_ + 1, out.end(), out[static_cast<std::size_t>(before + width_)]);
     }
 
  private:
+    const std::int32_t* row(std::int64_t r) const { return counts_.data() + r * (width_ + 1); }
+
     std::int64_t width_;
     std::vector<std::int32_t> counts_;
 };
@@ -102,24 +101,25 @@ class Fractions : public ScoreFamily {
     // Counts instead of fractions: the area of the window is in both sums.
     void add(const FramePair& plane, float limit, double* sums) const {
         const Corners forecast(plane, plane.forecast, limit), truth(plane, plane.truth, limit);
-        std::vector<double> f(static_cast<std::size_t>(plane.width)), o = f;
         for (std::size_t s = 0; s < scales_.size(); ++s) {
-            const std::int64_t before = scales_[s] / 2;
+            const std::int64_t side = scales_[s], before = side / 2;
+            std::vector<std::int32_t> f(static_cast<std::size_t>(plane.width + side + 1), 0), o = f;
             for (std::int64_t r = 0; r < plane.height; ++r) {
                 const std::int64_t top = std::max<std::int64_t>(r - before, 0);
-                const std::int64_t bottom = std::min(r - before + scales_[s], plane.height);
-                forecast.windows(top, bottom, scales_[s], f.data());
-                truth.windows(top, bottom, scales_[s], o.data());
-                if (plane.known != nullptr) forget(plane.known + r * plane.width, f, o);
-                square_sums(f.data(), o.data(), plane.width, sums + 2 * s);
+                const std::int64_t bottom = std::min(r - before + side, plane.height);
+                forecast.strip(top, bottom, before, f);
+                truth.strip(top, bottom, before, o);
+                add_row(plane, r, side, f, o, sums + 2 * s);
             }
         }
     }
 
     // Windows round missing values take no part.
-    static void forget(const std::uint8_t* known, std::vector<double>& f, std::vector<double>& o) {
-        for (std::size_t c = 0; c < f.size(); ++c) {
-            if (known[c] == 0) f[c] = o[c] = 0.0;
+    static void add_row(const FramePair& plane, std::int64_t row, std::int64_t side, const std::vector<std::int32_t>& f,
+                        const std::vector<std::int32_t>& o, double* sums) {
+        if (plane.known == nullptr) return square_sums(f.data(), o.data(), side, plane.width, sums);
+        for (std::int64_t c = 0; c < plane.width; ++c) {
+            if (plane.counts(row * plane.width + c)) square_sums(f.data() + c, o.data() + c, side, 1, sums);
         }
     }
 

@@ -103,15 +103,16 @@ class Sharpness : public ScoreFamily {
         const std::int64_t down = plane.height > 1 ? plane.width : 0, right = plane.width > 1 ? 1 : 0;
         const std::int64_t rows = std::max<std::int64_t>(plane.height - 1, 1);
         const std::int64_t columns = std::max<std::int64_t>(plane.width - 1, 1);
-        for (std::int64_t i = 0; i < rows * columns; ++i) {
-            const std::int64_t at = i / columns * plane.width + i % columns;
-            if (!plane.counts(at) || !plane.counts(at + down) || !plane.counts(at + right)) continue;
-            const auto step = [&](const float* field) {
-                const double here = field[at], dy = field[at + down] - here, dx = field[at + right] - here;
-                return std::sqrt(dx * dx + dy * dy);
-            };
-            sums[0] += step(plane.forecast);
-            sums[1] += step(plane.truth);
+        for (std::int64_t row = 0; row < rows; ++row) {
+            for (std::int64_t at = row * plane.width; at < row * plane.width + columns; ++at) {
+                if (!plane.counts(at) || !plane.counts(at + down) || !plane.counts(at + right)) continue;
+                const auto step = [&](const float* field) {
+                    const double here = field[at], dy = field[at + down] - here, dx = field[at + right] - here;
+                    return std::sqrt(dx * dx + dy * dy);
+                };
+                sums[0] += step(plane.forecast);
+                sums[1] += step(plane.truth);
+            }
         }
     }
 };

@@ -13,6 +13,7 @@ namespace nowcell {
 namespace {
 
 constexpr double kLeastPower = 1e-10;  // of the truth's whole power: 100 dB below it
+constexpr double kRounding = 1e-24;    // of its mean's power: what a constant field may have
 
 // Wavenumbers are counted in cycles per the longer side. As pysteps' rapsd: without that of two pixels.
 std::int64_t bins_of(std::int64_t height, std::int64_t width) { return (std::max(height, width) + 1) / 2; }
@@ -113,7 +114,7 @@ class Spectrum : public ScoreFamily {
         const std::size_t bins = sums.size() / 2;
         double whole = 0.0, squares = 0.0;
         for (std::size_t i = 1; i < bins; ++i) whole += sums[bins + i];
-        if (bins < 2 || sums.back() == 0.0 || whole == 0.0) return std::nan("");
+        if (bins < 2 || sums.back() == 0.0 || whole <= kRounding * sums[bins]) return std::nan("");
         for (std::size_t i = 1; i < bins; ++i) {
             const double forecast = std::max(sums[i], kLeastPower * whole);
             const double truth = std::max(sums[bins + i], kLeastPower * whole);

@@ -105,7 +105,7 @@ Verb stream_verb() {
             .examples = {"nowcell stream --model runs/radar --input incoming/ --output forecasts/ --state radar.state",
                          "nowcell stream --model runs/radar --input incoming/ --output forecasts/ --state radar.state "
                          "--status status.jsonl --keep 100",
-                         "python3 frames.py | nowcell stream --model runs/radar --input - --output - > forecasts.npy"}};
+                         "nowcell stream --model runs/radar --input - --output -"}};
 }
 
 Verb bench_stream_verb() {

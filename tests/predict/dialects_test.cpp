@@ -69,11 +69,11 @@ TEST_CASE("pysteps: continuous scores have their published values") {
 }
 
 TEST_CASE("pysteps: values that cannot all be ranked leave the rank scores unknown, their means over frames not") {
-    const torch::Tensor truth = at::rand({1, 1, 1, 2100, 2000}) + 0.1;
+    const torch::Tensor truth = at::rand({1, 1, 1, 2000, 2000}) + 0.1;
     Scores scores(1, {.dialect = "pysteps", .metrics = {"corr-s", "scatter", "corr-s-frame"}});
     scores.add(truth * 2.0, truth);
     CHECK(scores.value("corr-s", 0) == Approx(scores.value("corr-s-frame", 0)));
-    scores.add(truth.slice(3, 0, 2000), truth);
+    scores.add(truth, truth);
     CHECK(std::isnan(scores.value("corr-s", 0)));
     CHECK(std::isnan(scores.value("scatter", 1)));
     CHECK(scores.value("corr-s-frame", 0) == Approx(1.0));

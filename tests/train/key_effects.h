@@ -7,6 +7,7 @@
 #include "data/data_options.h"
 #include "data/loader.h"
 #include "data/write/hdf5_io.h"
+#include "predict/forecaster.h"
 #include "src/allocation_meter.h"
 #include "src/checkpoint.h"
 #include "src/device.h"
@@ -329,6 +330,19 @@ inline std::string step_memory(const Overrides& overrides) {
     const torch::Tensor frames = at::rand({2, 8, 1, 32, 32});
     const AllocationMeter meter;
     network->supervised({frames, frames}).prediction.sum().backward();
+    return fmt::format("{} bytes", meter.peak_bytes());
+}
+
+/// Of a forecast as a trained network makes it.
+inline std::string forecast_memory(const Overrides& overrides) {
+    const TemporaryFolder place;
+    const std::string end = train_into(place.path("run"), overrides);
+    if (!std::filesystem::exists(place.path("run"))) return end;
+    const Forecaster model = Forecaster::load(place.path("run"), torch::kCPU);
+    const torch::Tensor past = at::rand({1, model.history(), 1, 96, 96});
+    model.forecast(past, 1);  // workspaces that stay
+    const AllocationMeter meter;
+    model.forecast(past, 1);
     return fmt::format("{} bytes", meter.peak_bytes());
 }
 

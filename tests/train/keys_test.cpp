@@ -68,6 +68,14 @@ std::vector<Row> data_rows() {
         {"eval.stride", "1", {"data.stride=2", "eval.stride=3"}, evaluation},
         {"eval.validation_stride", "3"},
         {"eval.batch", "1", {}, evaluation},
+        {"eval.dialect", "openstl", {}, evaluation},
+        {"eval.metrics", "[\"mae\"]", {}, evaluation},
+        {"eval.thresholds", "[0.5]", {}, evaluation},
+        {"eval.fss_scales", "[3]", {"eval.thresholds=[0.5]"}, evaluation},
+        {"eval.csi_pools", "[2]", {"eval.thresholds=[0.5]"}, evaluation},
+        {"eval.range", "[0,3]", {}, evaluation},
+        {"eval.baselines", "[\"persistence\"]", {}, evaluation},
+        {"eval.tile", "16", {}, forecast_memory},
         {"eval.min_input_steps", "2", kNextFrame, evaluation},
     };
 }
