@@ -66,8 +66,8 @@ class SmallRun {
     ScoreTable score(const std::string& model, Part part) const {
         const Forecaster forecaster = Forecaster::load(model, torch::kCPU);
         const auto baselines = all_baselines(forecaster.baselines());
-        return evaluate({*source_, forecaster.data().window, windows(part), 4},
-                        contenders(forecaster, baselines), score_options(forecaster));
+        return evaluate({*source_, forecaster.data().window, windows(part), 4}, contenders(forecaster, baselines),
+                        score_options(forecaster));
     }
 
     std::string metrics() const {
@@ -406,10 +406,10 @@ TEST_CASE("networks learn from frames with missing values, and forecast without"
             all.insert(all.end(), {std::string("data.missing=") + policy, "train.epochs=10"});
             const Rehearsal done = rehearse(source, all);
             CHECK(std::isfinite(done.result.state.best_mae));
-            for (const std::string& name : done.test.names) {
-                INFO(name);
+            for (const ForecasterScores& row : done.test.rows) {
+                INFO(row.name);
                 for (const char* metric : {"mae", "mse", "ssim", "psnr"}) {
-                    CHECK(std::isfinite(done.test.of(name).value(metric, 0)));
+                    CHECK(std::isfinite(row.value(metric, 0)));
                 }
             }
             CHECK(done.test.of("model").value("mae", 0) < done.test.of("persistence").value("mae", 0));
@@ -481,7 +481,7 @@ TEST_CASE("the period of the time axis is settled, kept in the checkpoint, and c
     CHECK(day.test.of("seasonal").windows() > 0);
     const Rehearsal none = rehearse(source, {"train.epochs=1", "train.epoch_windows=8", "data.period=0"});
     CHECK(none.best->data().period == 0);
-    CHECK(none.test.names.size() == 4);
+    CHECK(none.test.rows.size() == 7);
     Config config = small_config({"data.period=5"});
     settle_period(config, source.info());
     CHECK(config.integer("data.period") == 5);
@@ -559,8 +559,7 @@ TEST_CASE("scores are taken on the frames as they are") {
         for (; next < end; ++next) truth.push_back(read_windows(source, window, {windows[next]}).target);
         return at::cat(truth);
     };
-    const ScoreTable table =
-        evaluate({source, window, windows, 4}, {{"clairvoyant", clairvoyant}}, {});
+    const ScoreTable table = evaluate({source, window, windows, 4}, {{"clairvoyant", clairvoyant}}, {});
     CHECK(table.of("clairvoyant").value("mae", 0) == 0.0);
     CHECK(next == windows.size());
 }
