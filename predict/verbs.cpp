@@ -238,6 +238,7 @@ Verb predict_verb() {
                    .type = FlagType::none,
                    .value = "",
                    .help = "pass over inputs whose outputs are all there; make the others, incomplete ones again"},
+                  tile_flag(),
                   force_flag(),
                   device_flag(),
                   algorithm_flag(),
