@@ -1,11 +1,9 @@
 #include "predict/scores/metrics.h"
-#include "predict/evaluation.h"
 #include "predict/scores/ssim.h"
 #include "src/error.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <nlohmann/json.hpp>
 
 #include "tests/support/catch.h"
 
