@@ -177,6 +177,16 @@ std::optional<Value> texts_from(const Key& key, const toml::node& node) {
     return values;
 }
 
+// The text that is none of the choices: the value itself, or the first such element.
+std::string refused_text(const Key& key, const toml::node& node) {
+    const toml::array* array = node.as_array();
+    if (array == nullptr) return node.value_or(std::string());
+    for (const toml::node& element : *array) {
+        if (!text_from(key, element)) return element.value_or(std::string());
+    }
+    return "";
+}
+
 // A number, or a text that `parse` reads as one.
 std::optional<Value> quantity_from(const Key& key, const toml::node& node, double (*parse)(const std::string&)) {
     const auto* text = node.as_string();
@@ -303,7 +313,7 @@ void ConfigReader::accept(const Found& found) {
     const Key& key = *find(generic_name(found.key));
     std::optional<Value> value = convert(key, found.node);
     if (!value) {
-        std::string hint = did_you_mean(found.node.value_or(std::string()), key.choices);
+        std::string hint = did_you_mean(refused_text(key, found.node), key.choices);
         if (hint.empty() && !key.fallback.empty()) hint = fmt::format("the default is {}", key.fallback);
         return problem(fmt::format("{} must be {}, got {}", found.key, expected(key), shown(found.node)), found.where(),
                        hint);

@@ -1,5 +1,7 @@
 #include "data/baseline.h"
 #include "predict/verbs.h"
+#include "src/config.h"
+#include "src/error.h"
 #include "src/verbs.h"
 #include "tests/support/catch.h"
 
@@ -24,4 +26,14 @@ TEST_CASE("configurations can name every baseline") {
     names.erase(std::find(names.begin(), names.end(), "climatology"));  // it knows nothing of the input to correct
     names.insert(names.begin(), "none");
     CHECK(choices_of(model_keys(), "model.residual_on") == names);
+}
+
+TEST_CASE("an array with an unknown name is refused with the nearest one") {
+    try {
+        Config::parse("[eval]\nbaselines = [\"persistence\", \"sprog\"]\n", "c.toml");
+        FAIL("accepted");
+    } catch (const Error& error) {
+        CHECK(error.code() == ExitCode::usage);
+        CHECK(error.block("").find("did you mean 's-prog'?") != std::string::npos);
+    }
 }
