@@ -35,7 +35,7 @@ struct ModelOptions {
     bool leaks() const { return time_padding == "same" && strategy == "next-frame"; }
 
     /// Whether a lead time depends on later ones: a forecast is then made whole, not piece by piece.
-    bool looks_ahead() const { return time_padding == "same" && strategy == "encoder-forecaster"; }
+    bool looks_ahead() const { return time_padding == "same" && strategy == "encoder-forecaster" && !guides().empty(); }
 
     /// The first option that ties the network to a frame size, as a user would find it; empty: none does.
     std::string tie() const;
