@@ -265,7 +265,7 @@ TEST_CASE("memory does not grow with the horizon, nor with the recordings") {
     peak(2, 64);  // workspaces that stay
     const std::int64_t few = peak(2, 64);
     constexpr std::int64_t kFrame = kHeight * kWidth * 4;
-    CHECK(peak(2, 2000) < few + 40 * kFrame + 2000 * 8 * 2);  // the coordinates of the file
+    CHECK(peak(2, 600) < few + 40 * kFrame + 600 * 8 * 2);  // the coordinates of the file
     CHECK(peak(40, 64) < few + 40 * kFrame);
 }
 
