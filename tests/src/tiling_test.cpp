@@ -102,6 +102,8 @@ ModelOptions network_of(Dice& dice, const std::string& algorithm) {
     options.relative = dice.one_in(3);
     options.output_steps = 2;
     if (options.strategy != "next-frame" && dice.one_in(3)) options.residual_on = "persistence";
+    // A decoder that reads its own forecasts looks at no later lead time.
+    if (options.strategy == "encoder-forecaster" && !options.corrects()) options.time_padding = "causal";
     const bool scaled = options.strategy == "encoder-forecaster" && dice.one_in(2);
     for (std::int64_t i = dice.from(1, 3); i > 0; --i) {
         options.layers.push_back(layer_of(dice, algorithm));
