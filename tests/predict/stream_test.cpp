@@ -28,6 +28,7 @@ Forecaster small_model(const std::vector<std::string>& overrides = {}, int seed 
                                     "data.missing=mask"};
     all.insert(all.end(), overrides.begin(), overrides.end());
     const Config config = Config::parse("[[model.layers]]\nfilters = 3\n", "small", all);
+    at::set_num_threads(1);  // two that wait for each other are slower on frames this small
     at::manual_seed(seed);
     const TrainedOn on{channels, kHeight, kWidth, units, step_s, "memory", "/frames", ""};
     return {config,
@@ -39,6 +40,7 @@ Forecaster small_model(const std::vector<std::string>& overrides = {}, int seed 
 }
 
 torch::Tensor frame(std::uint64_t seed, std::int64_t channels = 1) {
+    at::set_num_threads(1);  // two that wait for each other are slower on frames this small
     at::manual_seed(seed);
     return 2.0 * at::rand({channels, kHeight, kWidth});
 }
