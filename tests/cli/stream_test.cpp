@@ -5,6 +5,7 @@
 #include "src/checkpoint.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <nlohmann/json.hpp>
 
 #include "tests/support/catch.h"

@@ -4,6 +4,7 @@
 #include "src/error.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include "tests/support/catch.h"
@@ -40,7 +41,6 @@ Forecaster small_model(const std::vector<std::string>& overrides = {}, int seed 
 }
 
 torch::Tensor frame(std::uint64_t seed, std::int64_t channels = 1) {
-    at::set_num_threads(1);  // two that wait for each other are slower on frames this small
     at::manual_seed(seed);
     return 2.0 * at::rand({channels, kHeight, kWidth});
 }
