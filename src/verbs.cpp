@@ -66,8 +66,9 @@ std::vector<Verb> src_verbs() {
          .examples = {"nowcell bench cells", "nowcell bench cells --config b3,c --threads 1 --json -",
                       "nowcell bench cells --guard"}},
         {.name = "bench rollout",
-         .summary = "Time a forecast of 10 frames from 10 that goes on from its states (19 steps) beside one that reads "
-                    "all known frames again for each, as Keras' example does (145 steps), in turn in one process.",
+         .summary =
+             "Time a forecast of 10 frames from 10 that goes on from its states (19 steps) beside one that reads "
+             "all known frames again for each, as Keras' example does (145 steps), in turn in one process.",
          .handler = "nowcell_bench_rollout",
          .flags = {report_flag(),
                    json_flag(),

@@ -115,9 +115,8 @@ TEST_CASE("models are compared with each other too, and an ensemble of them is a
     Contender together{"ensemble", {}};
     together.members = 2;
     together.of = {0, 1};
-    const ScoreTable table =
-        evaluate({source, {2, 3}, windows, 7},
-                 {off_by("a", 0.5, false), off_by("b", 1.5, false), together, persistence()}, {});
+    const ScoreTable table = evaluate({source, {2, 3}, windows, 7},
+                                      {off_by("a", 0.5, false), off_by("b", 1.5, false), together, persistence()}, {});
     // Lead k of persistence is k below the truth: the mean of the members is k - 1 below.
     CHECK(table.of("ensemble").value("mae", 1) == Catch::Approx(0.0).margin(1e-6));
     CHECK(table.of("ensemble").value("mae", 3) == Catch::Approx(2.0));
