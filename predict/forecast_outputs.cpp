@@ -59,7 +59,7 @@ class Outputs {
                 });
             });
         });
-        if (wanted("strip") || wanted("gif") || wanted("mp4")) draw();
+        if (draws()) draw();
         if (pictures_) pictures_->commit();
         folder_.commit();
     }
@@ -68,6 +68,8 @@ class Outputs {
     bool wanted(const std::string& format) const {
         return std::find(options_.formats.begin(), options_.formats.end(), format) != options_.formats.end();
     }
+
+    bool draws() const { return wanted("strip") || wanted("gif") || wanted("mp4"); }
 
     void in_hdf5(const ForecastRecord& record, const std::function<void()>& work) {
         if (!wanted("h5")) return work();
@@ -97,7 +99,8 @@ class Outputs {
                 pictures_->add(run_.origins()[static_cast<std::size_t>(first + i)].recording, lead, frames[i]);
         }
         const std::int64_t rest = pictured_leads(shape_) - lead;
-        if (first == 0 && rest > 0) pictured_.push_back(frames[0].narrow(0, 0, std::min(rest, frames.size(1))).clone());
+        if (draws() && first == 0 && rest > 0)
+            pictured_.push_back(frames[0].narrow(0, 0, std::min(rest, frames.size(1))).clone());
     }
 
     void draw() {
