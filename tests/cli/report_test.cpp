@@ -270,6 +270,7 @@ TEST_CASE("a report of a run with scores shows all that is known") {
     CHECK_FALSE(holds(html, "epoch-0007"));
     // Best of a column: lowest MAE, highest SSIM; none where only one is known.
     CHECK(holds(html, "<td class=\"number best\">0.1400<span"));
+    CHECK(holds(html, "<td class=\"number best\">0.8200<span"));  // FSS
     CHECK_FALSE(holds(html, ">NaN"));
     CHECK(count_of(html, "<img ") == 4);
     CHECK(count_of(html, "alt=\"") == 4);
