@@ -115,7 +115,9 @@ ForecastRecord ForecastRun::record() const {
 }
 
 void ForecastRun::make(const Use& use) const {
-    const auto together = whole_ ? std::size_t{1} : static_cast<std::size_t>(model_.config().integer("eval.batch"));
+    // LibTorch's convolutions add in another order for a larger batch: alone, a recording has the bits of a stream.
+    const bool alone = whole_ || model_.device().is_cpu();
+    const auto together = alone ? std::size_t{1} : static_cast<std::size_t>(model_.config().integer("eval.batch"));
     ProgressLine progress;
     for (std::size_t begin = 0; begin < origins_.size(); begin += together) {
         const std::size_t end = std::min(origins_.size(), begin + together);
