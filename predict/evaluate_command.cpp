@@ -90,6 +90,7 @@ void check_mode(const Request& request) {
     };
     refuse_beside("--suite", {"--model", "--input", "--forecast", "--truth", "--split", "--dataset", "--per-sample"});
     refuse_beside("--forecast", {"--model", "--input", "--split", "--horizon", "--target"});
+    for (const char* mode : {"--model", "--suite"}) refuse_beside(mode, {"--units", "--truth-start"});
     for (const auto& [one, other] : {std::pair("--forecast", "--truth"), std::pair("--truth", "--forecast")}) {
         if (request.has(one) && !request.has(other)) {
             throw Error(ExitCode::usage, fmt::format("{} needs {}", one, other), "",
@@ -116,9 +117,9 @@ std::unique_ptr<FrameSource> open_array(const Request& request, const std::strin
     return open_source(options);
 }
 
-ScoreOptions array_options(const Config& config, const SourceInfo& truth) {
+ScoreOptions array_options(const Config& config, const SourceInfo& truth, const std::string& units) {
     ScoreOptions options = score_options(config);
-    options.units = truth.units;
+    options.units = units;
     if (config.numbers("eval.range").size() == 2) return options;
     options.max = truth.stored_type == "uint8" && truth.scale == 1.0 ? 255.0 : 1.0;
     log_info(fmt::format(
@@ -136,9 +137,10 @@ Scored evaluate_arrays(const Asked& asked) {
         std::move(forecasts), open_array(request, request.text("--truth"), "--truth-layout", "--dataset"),
         ArrayOptions{asked.ensemble, request.integer("--truth-start", -1)});
     const Config config = Config::parse("[data]\npath = \"of no model\"\n", "--set", request.overrides());
-    const ScoreOptions options = array_options(config, cases->info());
+    const std::string units = request.text("--units", cases->info().units);
+    const ScoreOptions options = array_options(config, cases->info(), units);
     BaselineOptions facts;
-    facts.units = cases->info().units;
+    facts.units = units;
     facts.step_s = cases->info().step_s;
     auto baselines = chosen_baselines(facts, config.texts("eval.baselines"));
     leave_out_longer(cases->past_frames(), fmt::format("the truth has {} before lead 1", cases->past_frames()),
@@ -149,6 +151,7 @@ Scored evaluate_arrays(const Asked& asked) {
     window.input_steps = std::max<std::int64_t>(1, cases->past_frames());
     window.output_steps = cases->leads();
     ScoreTable table = empty_table(all, cases->leads(), options, cases->info(), window);
+    table.units = units;
     check_gates(asked.gates, table);
     ProgressLine progress;
     const bool known = score(

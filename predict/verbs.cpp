@@ -117,6 +117,7 @@ Verb evaluate_verb() {
              text("--forecast-layout", "DIMS",
                   "dimensions of --forecast in their stored order, such as nthw; default: as they suggest themselves"),
              text("--truth-layout", "DIMS", "the same of --truth"),
+             text("--units", "UNITS", "of the arrays, such as mm/h, where the file of the truth names none"),
              {.name = "--ensemble",
               .type = FlagType::none,
               .value = "",

@@ -111,6 +111,9 @@ TEST_CASE("forecasts of any tool are scored beside the baselines that the truth 
     CHECK(holds(windows, "recording,frame,forecaster,mae"));
     CHECK(holds(windows, "\n4,1,theirs,"));
 
+    const Outcome rain = arrays.score({"--units", "mm/h", "--dialect", "hko7", "--json", "-"});
+    REQUIRE(rain.code == 0);
+    CHECK(Json::parse(rain.out).at("units") == "mm/h");
     const Outcome schema = arrays.run({"--schema"});
     REQUIRE(schema.code == 0);
     for (const std::string& error : schema_errors(Json::parse(schema.out), scores)) FAIL_CHECK(error);
@@ -157,6 +160,7 @@ TEST_CASE("what does not go together is refused before any work") {
     CHECK(arrays.run({"--truth", "truth.h5"}).code == 2);
     CHECK(arrays.run({}).code == 2);
     CHECK(arrays.score({"--model", "run"}).code == 2);
+    CHECK(arrays.run({"--model", "run", "--input", "truth.h5", "--units", "K"}).code == 2);
     CHECK(arrays.score({"--dialect", "keras"}).code == 2);
     CHECK(arrays.score({"--metrics", "mea"}).code == 2);
     CHECK(arrays.score({"--json", "theirs.npy", "--force"}).code == 7);
