@@ -321,7 +321,7 @@ TEST_CASE("training does not go in tiles") {
 
 TEST_CASE("a forecast in tiles holds frames, states and the work of a tile") {
     const c10::NoGradGuard no_grad;
-    constexpr std::int64_t kSide = 1024, kTile = 256, kFilters = 8, kSteps = 3, kLayers = 2;
+    constexpr std::int64_t kSide = 512, kTile = 128, kFilters = 8, kSteps = 3, kLayers = 2;
     const auto peak = [&](std::int64_t side, std::int64_t tile, const char* algorithm) {
         ModelOptions options = plain_network(kFilters, kLayers);
         for (auto& layer : options.layers) layer.algorithm = algorithm;
