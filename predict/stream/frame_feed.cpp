@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 namespace nowcell {
 namespace {
@@ -150,7 +151,9 @@ std::optional<Offer> FolderFeed::next() {
             frames_ = open(offer.source);
         } catch (const Error& error) {
             offer.refusal = unreadable(error);
-            if (begun) return {};
+            std::error_code ignored;
+            // What is gone was renamed or taken back: no frame.
+            if (begun || !std::filesystem::exists(offer.source, ignored)) return {};
             return offer;
         }
         if (begun && nothing_left()) {

@@ -2,6 +2,7 @@
 
 #include "predict/stream/frame_names.h"
 #include "src/error.h"
+#include "src/files.h"
 
 #include <xxhash.h>
 
@@ -32,8 +33,8 @@ bool ends_with(const std::string& name, const std::string& end) {
 }
 
 bool passed_over(const std::string& name) {
-    return name.empty() || name.front() == '.' || ends_with(name, ".tmp") || ends_with(name, ".part") ||
-           ends_with(name, "~") || name.find('\n') != std::string::npos;
+    return name.empty() || name.front() == '.' || is_temporary(name) || ends_with(name, ".tmp") ||
+           ends_with(name, ".part") || ends_with(name, "~") || name.find('\n') != std::string::npos;
 }
 
 // 0: there is no such file, or it is none to read. An empty one is about to be written.

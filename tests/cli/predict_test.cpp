@@ -114,7 +114,7 @@ TEST_CASE("a forecast comes in every format that is asked for") {
     CHECK(at::equal(shop.forecast("long/forecast.h5").narrow(1, 0, 5), shop.forecast("out/forecast.h5")));
 }
 
-TEST_CASE("--context all reads every frame of a recording, --context window the last") {
+TEST_CASE("predict --context all reads every frame of a recording, --context window the last") {
     const Workshop shop;
     const torch::Tensor frames = read_hdf5(shop.folder.path("one.h5"), "/frames");
     write_hdf5(shop.folder.path("last.h5"), {{"/frames", frames.narrow(0, 3, 4).clone(), {}, {}}}, {});

@@ -240,7 +240,7 @@ TEST_CASE("pairs are trained, scored beside the baselines and forecast") {
     };
     const auto own = scores({"-i", "noisy1.h5"});
     CHECK(own["windows"] == 14);  // one test movie, after 2 to 15 frames
-    CHECK(own["comparison"]["baseline"].is_string());
+    CHECK(own["comparisons"][0]["baseline"].is_string());
     CHECK(scores({"-i", "noisy2.h5", "--target", "clean2.h5"})["windows"] == 140);
     check_failure(folder, {"evaluate", "-m", "run", "-i", "noisy2.h5"}, 2, {"trained on pairs", "--target FILE"});
     run({"predict", "-m", "run", "-i", "noisy2.h5", "-o", "forecast"});
@@ -369,7 +369,7 @@ TEST_CASE("evaluate scores the run's own test part, other data whole, and says w
     }
     CHECK(names == std::vector<std::string>{"model", "persistence", "climatology", "linear-trend", "optical-flow",
                                             "farneback", "s-prog"});
-    CHECK(holds(text_of(shop.folder.path("e.csv")), "forecaster,metric,lead,unit,value\nmodel,mae,all,"));
+    CHECK(holds(text_of(shop.folder.path("e.csv")), "forecaster,metric,threshold,scale,lead,unit,value\nmodel,mae,,,all,"));
 
     write_frames(shop.folder.path("other.h5"), at::rand({3, 8, 12, 12}));
     const Outcome other = run_nowcell({"evaluate", "-m", "run", "-i", "other.h5", "--json", "-"}, shop.folder.path());
