@@ -7,6 +7,7 @@
 #include "predict/scores/gate.h"
 #include "predict/scores/score_files.h"
 #include "predict/suite_run.h"
+#include "predict/verbs.h"
 #include "src/device.h"
 #include "src/engine_log.h"
 #include "src/error.h"
@@ -43,10 +44,19 @@ std::pair<std::string, std::string> named(const std::string& word) {
     return {word.substr(0, equals), word.substr(equals + 1)};
 }
 
+// What other rows may be called.
+std::set<std::string> names_taken() {
+    std::set<std::string> names = {"ensemble"};
+    for (const Key& key : predict_keys()) {
+        if (key.name == "eval.baselines") names.insert(key.choices.begin(), key.choices.end());
+    }
+    return names;
+}
+
 // Names of rows are different ones; where two paths suggest one name, the paths are the names.
 std::vector<std::pair<std::string, std::string>> rows_of(const std::vector<std::string>& words) {
     std::vector<std::pair<std::string, std::string>> out;
-    std::set<std::string> seen;
+    std::set<std::string> seen = names_taken();
     for (const std::string& word : words) {
         out.push_back(named(word));
         if (!seen.insert(out.back().first).second) out.back().first = out.back().second;

@@ -29,6 +29,11 @@ std::vector<SuiteEntry> entries(const Config& config, const std::string& kind, c
     std::set<std::string> names;
     for (std::size_t i = 0; i < config.size(kind); ++i) {
         out.push_back(entry(config, kind, i));
+        if (out.back().name.find('/') != std::string::npos || out.back().name.front() == '.') {
+            throw Error(ExitCode::usage,
+                        fmt::format("{}[{}] is called '{}', which is no name for a folder", kind, i, out.back().name),
+                        file, "name = \"...\" without '/'");
+        }
         if (names.insert(out.back().name).second) continue;
         throw Error(ExitCode::usage, fmt::format("two of [[{}]] are called '{}'", kind, out.back().name), file,
                     "give them names: name = \"...\"");

@@ -130,6 +130,9 @@ TEST_CASE("dimensions of arrays can be named, and channels are members on reques
     REQUIRE(named.code == 0);
     CHECK(value_of(Json::parse(named.out), "x", "mae") ==
           Catch::Approx((arrays.forecast - arrays.truth.slice(1, 2)).abs().mean().item<double>()));
+    write_npy(arrays.folder.path("persistence.npy"), arrays.forecast);
+    const Outcome same = arrays.run({"--forecast", "persistence.npy", "--truth", "truth.h5", "--json", "-"});
+    CHECK(value_of(Json::parse(same.out), "persistence.npy", "mae") == value_of(Json::parse(named.out), "x", "mae"));
     write_npy(arrays.folder.path("members.npy"), at::rand({5, 3, 4, 12, 14}));
     const Outcome ensemble = arrays.run({"--forecast", "members.npy", "--forecast-layout", "ncthw", "--truth",
                                          "truth.h5", "--ensemble", "--json", "-"});

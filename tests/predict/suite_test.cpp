@@ -54,6 +54,7 @@ TEST_CASE("what is wrong in a suite is said with its place") {
     CHECK(holds(refusal(model), "no [[data]] is named"));
     CHECK(holds(refusal(data), "no [[model]] is named"));
     CHECK(holds(refusal(model + model + data), "two of [[model]] are called 'a'"));
+    CHECK(holds(refusal(model + data + "name = \"../x\"\n"), "no name for a folder"));
     CHECK(holds(refusal(model + data + "splt = \"test\"\n"), "unknown key 'data[0].splt'"));
     CHECK(holds(refusal("[[model]]\nname = \"x\"\n" + data), "model[0].path is missing"));
     CHECK(holds(refusal(model + data + "split = \"tset\"\n"), "data[0].split must be one of"));
