@@ -369,7 +369,8 @@ TEST_CASE("evaluate scores the run's own test part, other data whole, and says w
     }
     CHECK(names == std::vector<std::string>{"model", "persistence", "climatology", "linear-trend", "optical-flow",
                                             "farneback", "s-prog"});
-    CHECK(holds(text_of(shop.folder.path("e.csv")), "forecaster,metric,threshold,scale,lead,unit,value\nmodel,mae,,,all,"));
+    CHECK(holds(text_of(shop.folder.path("e.csv")),
+                "forecaster,metric,threshold,scale,lead,unit,value\nmodel,mae,,,all,"));
 
     write_frames(shop.folder.path("other.h5"), at::rand({3, 8, 12, 12}));
     const Outcome other = run_nowcell({"evaluate", "-m", "run", "-i", "other.h5", "--json", "-"}, shop.folder.path());
