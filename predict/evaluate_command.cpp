@@ -1,4 +1,5 @@
 // The handler of evaluate: models on data, arrays of other tools, or a whole suite.
+#include "cells/trial/text.h"
 #include "predict/array_cases.h"
 #include "predict/evaluation.h"
 #include "predict/evaluation_folder.h"
@@ -22,7 +23,6 @@
 #include <algorithm>
 #include <memory>
 #include <set>
-#include <sstream>
 
 namespace nowcell {
 namespace {
@@ -66,9 +66,8 @@ std::vector<std::pair<std::string, std::string>> rows_of(const std::vector<std::
 
 // "[0.5, 2]" of "0.5,2", for --set.
 std::string array_of(const std::string& words, bool quoted) {
-    std::istringstream in(words);
     std::string out;
-    for (std::string word; std::getline(in, word, ',');) {
+    for (std::string word : split_list(words)) {
         word.erase(0, word.find_first_not_of(" \t"));
         word.erase(word.find_last_not_of(" \t") + 1);
         out += (out.empty() ? "" : ", ") + (quoted ? "\"" + word + "\"" : word);

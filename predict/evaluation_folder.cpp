@@ -10,7 +10,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -66,17 +68,32 @@ bool drawn(const Quantity& quantity) {
     return quantity.scale == 0 && (is("mae") || is("ssim") || is("csi") || is("crps"));
 }
 
-// Curves of one kind and threshold, over all lead times.
-std::vector<NamedCurve> curves_of(const ScoreTable& table, const std::string& kind,
+// A curve of all lead times together, and whose it is.
+struct RowCurve {
+    std::string row;
+    ScoreCurve curve;
+};
+
+std::vector<RowCurve> whole_curves(const ScoreTable& table) {
+    std::vector<RowCurve> out;
+    for (const ForecasterScores& row : table.rows) {
+        for (ScoreCurve& curve : row.curves()) {
+            if (curve.lead == 0) out.push_back({row.name, std::move(curve)});
+        }
+    }
+    return out;
+}
+
+// Those of one kind and threshold; what happened is the same beside every forecaster.
+std::vector<NamedCurve> curves_of(const std::vector<RowCurve>& all, const std::string& kind,
                                   const std::optional<double>& threshold) {
     std::vector<NamedCurve> out;
-    for (const ForecasterScores& row : table.rows) {
-        for (const ScoreCurve& curve : row.curves()) {
-            const bool truth = curve.kind == kind + " of truth";
-            const bool known = std::any_of(out.begin(), out.end(), [](const auto& one) { return one.name == "truth"; });
-            if (curve.lead != 0 || curve.threshold != threshold || !(curve.kind == kind || truth)) continue;
-            if (!truth || !known) out.push_back({truth ? "truth" : row.name, curve.x, curve.y, curve.weight});
-        }
+    bool known = false;
+    for (const auto& [row, curve] : all) {
+        const bool truth = curve.kind == kind + " of truth";
+        if (curve.threshold != threshold || !(curve.kind == kind || truth) || (truth && known)) continue;
+        known = known || truth;
+        out.push_back({truth ? "truth" : row, curve.x, curve.y, curve.weight});
     }
     return out;
 }
@@ -84,28 +101,22 @@ std::vector<NamedCurve> curves_of(const ScoreTable& table, const std::string& ki
 using Draw = void (*)(const std::string& path, const std::string& title, const std::vector<NamedCurve>& curves);
 
 void draw_diagrams(const ScoreTable& table, const AddFile& add) {
-    const std::vector<std::pair<std::string, Draw>> kinds = {
+    const std::map<std::string, Draw> kinds = {
         {"spectrum", [](const auto& path, const auto& title,
                         const auto& curves) { write_spectra(path, title, by_wavelength(curves)); }},
         {"reliability", write_reliability},
         {"roc", write_roc},
         {"rank histogram", write_rank_histogram}};
-    std::vector<std::pair<std::string, std::optional<double>>> done;
-    for (const ForecasterScores& row : table.rows) {
-        for (const ScoreCurve& curve : row.curves()) {
-            for (const auto& [kind, draw] : kinds) {
-                const std::pair<std::string, std::optional<double>> one(kind, curve.threshold);
-                if (curve.kind != kind || curve.lead != 0 || std::find(done.begin(), done.end(), one) != done.end())
-                    continue;
-                done.push_back(one);
-                std::string name = kind + (curve.threshold ? fmt::format("@{}", *curve.threshold) : "");
-                std::replace(name.begin(), name.end(), ' ', '_');
-                const std::string title = curve.threshold ? fmt::format("at least {}{}", *curve.threshold,
-                                                                        table.units == "1" ? "" : " " + table.units)
-                                                          : "";
-                draw(add(name + ".svg"), title, curves_of(table, kind, curve.threshold));
-            }
-        }
+    const std::string units = table.units == "1" ? "" : " " + table.units;
+    const std::vector<RowCurve> all = whole_curves(table);
+    std::set<std::pair<std::string, std::optional<double>>> done;
+    for (const auto& [row, curve] : all) {
+        const auto found = kinds.find(curve.kind);
+        if (found == kinds.end() || !done.insert({curve.kind, curve.threshold}).second) continue;
+        std::string name = curve.kind + (curve.threshold ? fmt::format("@{}", *curve.threshold) : "");
+        std::replace(name.begin(), name.end(), ' ', '_');
+        const std::string title = curve.threshold ? fmt::format("at least {}{}", *curve.threshold, units) : "";
+        found->second(add(name + ".svg"), title, curves_of(all, curve.kind, curve.threshold));
     }
 }
 

@@ -37,19 +37,16 @@ std::string grouped(const std::string& digits) {
 
 std::vector<bool> best_of(const std::string& metric, const std::vector<double>& values) {
     if (!has_best(metric)) return std::vector<bool>(values.size(), false);
-    const double ideal = best_value(metric);
-    const auto badness = [&](double value) {
-        return std::isfinite(ideal) ? std::abs(value - ideal) : larger_is_better(metric) ? -value : value;
-    };
     double best = std::nan("");
     std::size_t known = 0;
     for (const double value : values) {
         if (!std::isfinite(value)) continue;
         ++known;
-        if (!(badness(value) >= best)) best = badness(value);
+        if (!(badness(metric, value) >= best)) best = badness(metric, value);
     }
     std::vector<bool> marks;
-    for (const double value : values) marks.push_back(known > 1 && std::isfinite(value) && badness(value) == best);
+    for (const double value : values)
+        marks.push_back(known > 1 && std::isfinite(value) && badness(metric, value) == best);
     return marks;
 }
 

@@ -10,8 +10,6 @@ bool compared(const Quantity& quantity) {
     return quantity.metric == "mae" || quantity.metric == "mse" || (quantity.metric == "csi" && quantity.scale == 0);
 }
 
-bool smaller_is_better(const Quantity& quantity) { return quantity.metric == "mae" || quantity.metric == "mse"; }
-
 Comparison compare(const ScoreTable& table, const ForecasterScores& one, const ForecasterScores& other,
                    const Quantity& quantity) {
     std::vector<PairedParts> parts;
@@ -27,7 +25,7 @@ Comparison compare(const ScoreTable& table, const ForecasterScores& one, const F
                    paired_bootstrap(parts, table.window_frames, [&](const auto& ours, const auto& theirs) {
                        return score_of(one, ours) - score_of(other, theirs);
                    })};
-    if (!smaller_is_better(quantity)) return out;
+    if (larger_is_better(quantity.metric)) return out;
     const PairedInterval skill =
         paired_bootstrap(std::move(parts), table.window_frames, [&](const auto& ours, const auto& theirs) {
             const double reference = score_of(other, theirs);
@@ -72,7 +70,7 @@ std::optional<Comparison> against_best(const ScoreTable& table, const std::vecto
 std::string verdict(const Comparison& comparison) {
     const PairedInterval& interval = comparison.difference;
     if (std::isnan(interval.low)) return "too few for an interval";
-    const bool lower = smaller_is_better(comparison.quantity);
+    const bool lower = !larger_is_better(comparison.quantity.metric);
     if (interval.high < 0.0) return lower ? "better" : "worse";
     if (interval.low > 0.0) return lower ? "worse" : "better";
     return "undecided";

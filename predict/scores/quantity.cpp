@@ -61,4 +61,11 @@ bool has_best(const std::string& metric) {
     return !one_of(metric, std::array<std::string_view, 3>{"spread", "ensemble-spread", "brier-uncertainty"});
 }
 
+double badness(const std::string& metric, double value) {
+    if (!has_best(metric)) return std::nan("");
+    const double best = best_value(metric);
+    if (!std::isnan(best)) return std::abs(value - best);
+    return larger_is_better(metric) ? -value : value;
+}
+
 }  // namespace nowcell

@@ -29,6 +29,9 @@ double best_value(const std::string& metric);
 /// False of what says nothing about better or worse: the spread of an ensemble, the uncertainty of events.
 bool has_best(const std::string& metric);
 
+/// How much worse than the best possible a value is: what the rows of a column compare by. NaN where !has_best().
+double badness(const std::string& metric, double value);
+
 /// A score that is a curve.
 struct ScoreCurve {
     std::string kind;  ///< "spectrum", "spectrum of truth", "reliability", "roc", "rank histogram"

@@ -62,14 +62,6 @@ std::string number(double value) {
                            : fmt::format("{:.5f}", value);
 }
 
-// How much worse than the best possible a value is, by which rows of a column compare; NaN where nothing is best.
-double badness(const std::string& metric, double value) {
-    if (!has_best(metric)) return std::nan("");
-    const double best = best_value(metric);
-    if (!std::isnan(best)) return std::abs(value - best);
-    return larger_is_better(metric) ? -value : value;
-}
-
 // Marks the best of some values with "*".
 std::vector<std::string> marked(const std::string& metric, const std::vector<double>& values) {
     double best = std::nan("");
